@@ -10,10 +10,11 @@
 #   ft_protobuf(NAME FILES a.proto)
 #       static library ft_NAME with the lite runtime and the generated code,
 #       included root-relative ("logchannel/log_channel.pb.h").
-#   ft_test(NAME SOURCES a_test.cc [DEPS t...] [LABELS l...]
-#           [TIMEOUT seconds] [SERIAL] [ENVIRONMENT VAR=value...])
-#       GoogleTest program; each of its tests is one of ctest's. The default
-#       label is "unit". SERIAL tests run alone (system tests do).
+#   ft_test(NAME SOURCES a_test.cc [DEPS t...] [LABELS label]
+#           [TIMEOUT seconds] [SERIAL])
+#       GoogleTest program; each of its tests is one of ctest's. One label:
+#       unit (default), replay, system, sim, scenario, tidy or chaos (chaos
+#       is left out of ./lockstep test). SERIAL tests run alone.
 #
 # DEPS are names of targets and pass to whoever links the library. Those of
 # packages: Boost::headers Boost::json protobuf::libprotobuf-lite
@@ -115,8 +116,11 @@ function(ft_protobuf name)
 endfunction()
 
 function(ft_test name)
-  cmake_parse_arguments(arg "SERIAL" "TIMEOUT"
-    "SOURCES;DEPS;LABELS;ENVIRONMENT" ${ARGN})
+  # LABELS takes one: gtest_discover_tests flattens lists in PROPERTIES.
+  cmake_parse_arguments(arg "SERIAL" "TIMEOUT;LABELS" "SOURCES;DEPS" ${ARGN})
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "ft_test(${name}): what is ${arg_UNPARSED_ARGUMENTS}?")
+  endif()
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -126,14 +130,9 @@ function(ft_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ft::options ${arg_DEPS}
     GTest::gmock GTest::gtest_main)
-  list(JOIN arg_LABELS "\\;" labels)
-  set(properties LABELS "${labels}" TIMEOUT ${arg_TIMEOUT})
+  set(properties LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
   if(arg_SERIAL)
     list(APPEND properties RUN_SERIAL TRUE)
-  endif()
-  if(arg_ENVIRONMENT)
-    list(JOIN arg_ENVIRONMENT "\\;" environment)
-    list(APPEND properties ENVIRONMENT "${environment}")
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 30 PROPERTIES ${properties})
