@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "logchannel/log_ring.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "logchannel/check.h"
+
+namespace ft::logchannel {
+namespace {
+
+constexpr uint64_t kDataBytesMin = 4096;
+
+template <typename T>
+T Load(const T& word) {
+  return __atomic_load_n(&word, __ATOMIC_SEQ_CST);
+}
+
+template <typename T>
+void Store(T& word, T value) {
+  __atomic_store_n(&word, value, __ATOMIC_SEQ_CST);
+}
+
+Result<ScopedFd> OpenForBoth(const std::string& path, int flags) {
+  ScopedFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC | flags), path);
+  if (!fd.valid()) {
+    return Status::Unavailable("log ring " + path + ": " +
+                               std::strerror(errno));
+  }
+  return fd;
+}
+
+Result<ScopedFd> OpenDoorbell(const std::string& path) {
+  auto fd = OpenForBoth(path, O_NONBLOCK);
+  if (!fd.ok()) return fd;
+  struct stat info;
+  if (fstat(fd->get(), &info) != 0 || !S_ISFIFO(info.st_mode)) {
+    return Status::Invalid("log ring doorbell " + path + " is not a FIFO");
+  }
+  return fd;
+}
+
+// The header as read from the file, before anything is mapped.
+Status CheckHeader(const std::string& path, const ft_ring& header,
+                   uint64_t file_bytes) {
+  const std::string subject = "log ring " + path;
+  if (header.magic != FT_RING_MAGIC) {
+    return Status::Invalid(subject + " is not a log ring");
+  }
+  if (header.version != FT_RING_VERSION) {
+    return Status::Invalid(
+        subject + " has version " + std::to_string(header.version) +
+            ", this ftd has version " + std::to_string(FT_RING_VERSION),
+        "install engine and ftd of the same release");
+  }
+  if (!std::has_single_bit(header.data_size) ||
+      header.data_size < kDataBytesMin ||
+      file_bytes - FT_RING_HEADER_BYTES != header.data_size) {
+    return Status::Invalid(
+        subject + " says it holds " + std::to_string(header.data_size) +
+        " bytes of log, the file has " + std::to_string(file_bytes));
+  }
+  if (header.direction != FT_RING_RECORD &&
+      header.direction != FT_RING_REPLAY) {
+    return Status::Invalid(subject + " has unknown direction " +
+                           std::to_string(header.direction));
+  }
+  return Status::Ok();
+}
+
+Status ReadAndCheckHeader(const ScopedFd& file) {
+  struct stat info;
+  if (fstat(file.get(), &info) != 0) {
+    return Status::Unavailable("log ring " + file.path() + ": " +
+                               std::strerror(errno));
+  }
+  ft_ring header;
+  if (!S_ISREG(info.st_mode) || info.st_size < FT_RING_HEADER_BYTES ||
+      pread(file.get(), &header, sizeof header, 0) != sizeof header) {
+    return Status::Invalid("log ring " + file.path() + " is not a log ring");
+  }
+  return CheckHeader(file.path(), header, info.st_size);
+}
+
+}  // namespace
+
+std::string ToFtdPath(const std::string& ring_path) {
+  return ring_path + ".to-ftd";
+}
+
+std::string ToEnginePath(const std::string& ring_path) {
+  return ring_path + ".to-engine";
+}
+
+Result<std::unique_ptr<LogRing>> LogRing::Attach(const std::string& path) {
+  auto file = OpenForBoth(path, 0);
+  if (!file.ok()) return file.status();
+  if (auto checked = ReadAndCheckHeader(*file); !checked.ok()) return checked;
+  auto to_ftd = OpenDoorbell(ToFtdPath(path));
+  if (!to_ftd.ok()) return to_ftd.status();
+  auto to_engine = OpenDoorbell(ToEnginePath(path));
+  if (!to_engine.ok()) return to_engine.status();
+
+  struct stat info;
+  FT_CHECK(fstat(file->get(), &info) == 0) << path;
+  void* start = mmap(nullptr, info.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                     file->get(), 0);
+  if (start == MAP_FAILED) {
+    return Status::Unavailable("log ring " + path + ": cannot map " +
+                               std::to_string(info.st_size) +
+                               " bytes: " + std::strerror(errno));
+  }
+  return std::unique_ptr<LogRing>(new LogRing(
+      path, static_cast<ft_ring*>(start), info.st_size - FT_RING_HEADER_BYTES,
+      std::move(*to_ftd), std::move(*to_engine)));
+}
+
+LogRing::LogRing(std::string path, ft_ring* ring, uint64_t data_size,
+                 ScopedFd to_ftd, ScopedFd to_engine)
+    : path_(std::move(path)),
+      ring_(ring),
+      data_(reinterpret_cast<std::byte*>(ring) + FT_RING_HEADER_BYTES),
+      data_size_(data_size),
+      to_ftd_(std::move(to_ftd)),
+      to_engine_(std::move(to_engine)) {}
+
+LogRing::~LogRing() { munmap(ring_, FT_RING_HEADER_BYTES + data_size_); }
+
+std::string LogRing::engine_build() const {
+  return {ring_->engine_build,
+          strnlen(ring_->engine_build, sizeof ring_->engine_build)};
+}
+
+pid_t LogRing::engine_pid() const { return Load(ring_->engine_pid); }
+
+Direction LogRing::direction() const {
+  return static_cast<Direction>(Load(ring_->direction));
+}
+
+LogMode LogRing::log_mode() const {
+  return static_cast<LogMode>(Load(ring_->log_mode));
+}
+
+bool LogRing::holding() const { return Load(ring_->holding) != 0; }
+
+LogPosition LogRing::committed() const { return Load(ring_->committed); }
+
+LogPosition LogRing::consumed() const { return Load(ring_->consumed); }
+
+LogPosition LogRing::acknowledged() const { return Load(ring_->acknowledged); }
+
+LogPosition LogRing::released() const { return Load(ring_->released); }
+
+LogPosition LogRing::peer_released() const {
+  return Load(ring_->peer_released);
+}
+
+uint64_t LogRing::owner_beat() const { return Load(ring_->owner_beat); }
+
+size_t LogRing::free_bytes() const {
+  const LogPosition consumed = this->consumed();
+  const LogPosition committed = this->committed();
+  FT_CHECK(committed - consumed <= data_size_)
+      << path_ << ": committed " << committed << ", consumed " << consumed;
+  return data_size_ - (committed - consumed);
+}
+
+size_t LogRing::ReadEntries(LogPosition from, std::span<std::byte> out) const {
+  FT_CHECK(out.size() >= kEntryBytesMax) << "room for " << out.size();
+  const LogPosition acknowledged = this->acknowledged();
+  const LogPosition committed = this->committed();
+  FT_CHECK(acknowledged <= from && from <= committed &&
+           committed - from <= data_size_)
+      << path_ << ": read from " << from << ", acknowledged " << acknowledged
+      << ", committed " << committed;
+
+  size_t total = 0;
+  while (from + total < committed) {
+    const LogPosition position = from + total;
+    std::array<std::byte, kEntryHeaderBytes> word;
+    CopyOut(position, word);
+    const auto header = DecodeEntryHeader(word);
+    FT_CHECK(header.ok()) << path_ << ": " << header.status().message()
+                          << " at position " << position;
+    FT_CHECK(header->entry_bytes() <= committed - position)
+        << path_ << ": entry of " << header->payload_bytes
+        << " bytes at position " << position << " reaches past committed "
+        << committed;
+    if (total + header->entry_bytes() > out.size()) break;
+    total += header->entry_bytes();
+  }
+  CopyOut(from, out.first(total));
+  return total;
+}
+
+void LogRing::Acknowledge(LogPosition position) {
+  FT_CHECK(direction() == Direction::kRecord) << path_;
+  FT_CHECK(position <= committed())
+      << path_ << ": acknowledge " << position << ", committed " << committed();
+  if (position <= acknowledged()) return;
+  Store(ring_->acknowledged, position);
+  RingEngine();
+}
+
+bool LogRing::AppendEntries(LogPosition first,
+                            std::span<const std::byte> entries) {
+  FT_CHECK(direction() == Direction::kReplay) << path_;
+  FT_CHECK(first == committed())
+      << path_ << ": append at " << first << ", committed " << committed();
+  FT_CHECK(entries.size() <= data_size_)
+      << path_ << ": " << entries.size() << " bytes can never fit";
+  const Status valid = ValidateEntries(entries, first);
+  FT_CHECK(valid.ok()) << path_ << ": " << valid.message();
+  if (entries.size() > free_bytes()) return false;
+  if (entries.empty()) return true;
+  CopyIn(first, entries);
+  Store(ring_->committed, first + entries.size());
+  RingEngine();
+  return true;
+}
+
+void LogRing::SetPeerReleased(LogPosition position) {
+  if (position > peer_released()) Store(ring_->peer_released, position);
+}
+
+void LogRing::Beat() {
+  __atomic_fetch_add(&ring_->owner_beat, 1, __ATOMIC_SEQ_CST);
+}
+
+void LogRing::PrepareToSleep() { Store(ring_->ftd_sleeping, 1u); }
+
+void LogRing::ClearDoorbell() {
+  std::array<char, 64> bytes;
+  while (read(to_ftd_.get(), bytes.data(), bytes.size()) > 0) {
+  }
+  Store(ring_->ftd_sleeping, 0u);
+}
+
+void LogRing::CancelSleep() { Store(ring_->ftd_sleeping, 0u); }
+
+void LogRing::RingEngine() {
+  if (Load(ring_->engine_sleeping) == 0) return;
+  if (__atomic_exchange_n(&ring_->engine_sleeping, 0u, __ATOMIC_SEQ_CST) == 0) {
+    return;
+  }
+  const char byte = 0;
+  // A full FIFO is as readable as one more byte would make it.
+  const ssize_t written = write(to_engine_.get(), &byte, 1);
+  FT_CHECK(written == 1 || errno == EAGAIN)
+      << to_engine_.path() << ": " << std::strerror(errno);
+}
+
+void LogRing::CopyOut(LogPosition from, std::span<std::byte> out) const {
+  const size_t start = from & (data_size_ - 1);
+  const size_t before_wrap = std::min<size_t>(out.size(), data_size_ - start);
+  std::memcpy(out.data(), data_ + start, before_wrap);
+  std::memcpy(out.data() + before_wrap, data_, out.size() - before_wrap);
+}
+
+void LogRing::CopyIn(LogPosition to, std::span<const std::byte> bytes) {
+  const size_t start = to & (data_size_ - 1);
+  const size_t before_wrap = std::min<size_t>(bytes.size(), data_size_ - start);
+  std::memcpy(data_ + start, bytes.data(), before_wrap);
+  std::memcpy(data_, bytes.data() + before_wrap, bytes.size() - before_wrap);
+}
+
+}  // namespace ft::logchannel
