@@ -46,8 +46,8 @@ readonly configure_flags=(
   --disable-docs
 )
 
-say() { printf 'engine: %s\n' "$*" >&2; }
-die() { printf 'engine: %s\n' "$*" >&2; exit 1; }
+say() { printf '%sengine: %s\n' "${LOCKSTEP_PREFIX-}" "$*" >&2; }
+die() { say "$*"; exit 1; }
 
 # --- what is to be built ---------------------------------------------------
 
@@ -179,7 +179,8 @@ unpack() {
   mkdir -p "$work/src/include/ft"
   cp "$root/logchannel/ring_layout.h" "$work/src/include/ft/"
   printf '%s\n' '/* Written by build_engine.sh. */' \
-    "#define FT_ENGINE_BUILD \"$build_id\"" >"$work/src/include/ft/engine_build.h"
+    "#define FT_ENGINE_BUILD \"$build_id\"" \
+    >"$work/src/include/ft/engine_build.h"
 }
 
 # Turns ninja's output into a line every ten percent.

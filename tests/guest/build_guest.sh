@@ -35,8 +35,8 @@ readonly applets=(
   uname uptime usleep wc
 )
 
-say() { printf 'guest: %s\n' "$*" >&2; }
-die() { printf 'guest: %s\n' "$*" >&2; exit 1; }
+say() { printf '%sguest: %s\n' "${LOCKSTEP_PREFIX-}" "$*" >&2; }
+die() { say "$*"; exit 1; }
 
 # run TITLE COMMAND...: into the log; on failure the log's tail and one line.
 run() {
@@ -62,10 +62,12 @@ kernel_package() {
 # with nothing installed, apt downloads it with every library it needs.
 download() {
   local kernel
+  mkdir -p "$work/debs/partial"
+  # Only root can; others take what the lists name.
+  [ "$(id -u)" != 0 ] || run "apt-get update" apt-get -q update
   kernel=$(kernel_package)
   [ -n "$kernel" ] ||
-    die "apt knows no linux-image-cloud-amd64; run apt-get update"
-  mkdir -p "$work/debs/partial"
+    die "apt knows no linux-image-cloud-amd64; run apt-get update as root"
   say "downloading $kernel, busybox-static and redis (about 60 MB)"
   run "download of redis and its libraries" apt-get -q -y \
     -o Dir::State::status=/dev/null -o Dir::Cache::archives="$work/debs" \
