@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// One host of the bed: a namespace, an ftd with its own directories, and
+// the engines that this ftd started.
+//
+//     <bed>/hostA/ftd.toml         written by the bed
+//     <bed>/hostA/state, run/      ftd's own
+//     <bed>/hostA/ftd.out, .err    what ftd printed
+//     /dev/shm/lockstep-<run>-hostA/   rings
+//     <bed>/shared/                the test-and-set's shared directory
+#pragma once
+
+#include <boost/json.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/system/child_process.h"
+#include "tests/system/engine_probe.h"
+#include "tests/system/network.h"
+
+namespace ft::bed {
+
+struct FtctlResult : CommandResult {
+  // stdout parsed, if it is JSON; null otherwise.
+  boost::json::value json;
+};
+
+// What a test may change about a host before its ftd starts.
+struct HostOptions {
+  std::string engine;      // default: the bed's engine
+  std::string shared_dir;  // default: the bed's shared directory
+};
+
+class Host {
+ public:
+  Host(Side side, const std::string& name_space, const std::string& bed_dir,
+       const std::string& ring_dir);
+
+  const std::string& name() const { return name_; }
+  const std::string& dir() const { return dir_; }
+  HostOptions& options() { return options_; }
+
+  // Writes the configuration, starts ftd and waits until it answers.
+  void StartFtd();
+  bool ftd_running() { return ftd_ && ftd_->running(); }
+  pid_t ftd_pid() const { return ftd_ ? ftd_->pid() : -1; }
+  // Runs ftctl against this host's ftd.
+  FtctlResult Ftctl(std::vector<std::string> arguments,
+                    milliseconds timeout = milliseconds(30000)) const;
+  // The same, BedError with ftctl's own line if it fails.
+  FtctlResult FtctlOrThrow(std::vector<std::string> arguments,
+                           milliseconds timeout = milliseconds(30000)) const;
+  // The VM's object out of `status --json`; null if ftd does not answer or
+  // does not know the VM.
+  boost::json::value Status(const std::string& vm) const;
+
+  std::vector<EngineFacts> Engines() const;
+  std::vector<EngineFacts> WatchedEngines(milliseconds watch) const;
+
+  // SIGKILL, returns when it is gone.
+  void KillFtd();
+  // SIGKILL to the engine of the VM; false if there was none.
+  bool KillEngine(const std::string& vm);
+  // What is left of a host that lost its power: ftd first, so that it does
+  // not live to see its engine die.
+  void KillBoth(const std::string& vm);
+
+  std::string config_path() const { return dir_ + "/ftd.toml"; }
+  std::string socket_path() const { return dir_ + "/run/ftd.sock"; }
+
+ private:
+  std::string Config() const;
+
+  const Side side_;
+  const std::string name_;  // "hostA", "hostB"
+  const std::string name_space_;
+  const std::string bed_dir_;
+  const std::string dir_;
+  const std::string ring_dir_;
+  HostOptions options_;
+  std::unique_ptr<ChildProcess> ftd_;
+};
+
+}  // namespace ft::bed

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The demo: a Redis in a protected VM under write load, its host dies, and a
+// table says what the client noticed. Exit 0 only if every promise held.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "tests/system/failover_story.h"
+
+namespace ft::bed {
+namespace {
+
+struct Row {
+  const char* label;
+  const char* key;
+  const char* unit;
+};
+
+constexpr Row kTable[] = {
+    {"fault", "fault", ""},
+    {"engine", "engine", ""},
+    {"acknowledged writes", "acknowledged_writes", ""},
+    {"lost writes", "lost_writes", ""},
+    {"wrong values", "wrong_values", ""},
+    {"connection survived", "connection_survived", ""},
+    {"live sides", "live_sides", ""},
+    {"epoch", "epoch", ""},
+    {"blackout seen by the client", "blackout_ms", "ms"},
+    {"  of it: detection", "detect_ms", "ms"},
+    {"  of it: test-and-set", "test_and_set_ms", "ms"},
+    {"  of it: drain and go live", "drain_ms", "ms"},
+    {"clone: pause", "clone_pause_ms", "ms"},
+    {"clone: total", "clone_total_ms", "ms"},
+    {"longest gap before the fault", "longest_gap_before_ms", "ms"},
+    {"log", "log_mbit_per_s", "Mbit/s"},
+    {"output delay p50", "output_delay_us_p50", "us"},
+    {"output delay p99", "output_delay_us_p99", "us"},
+    {"execution lag p99", "execution_lag_ms_p99", "ms"},
+    {"writes per second", "writes_per_s", "1/s"},
+    {"write latency p50", "latency_us_p50", "us"},
+    {"write latency p99", "latency_us_p99", "us"},
+};
+
+std::string Shown(const boost::json::value& value) {
+  if (value.is_string()) return std::string(value.as_string());
+  if (!value.is_double()) return boost::json::serialize(value);
+  char text[32];
+  const double number = value.as_double();
+  snprintf(text, sizeof text, number >= 100 ? "%.0f" : "%.2f", number);
+  return text;
+}
+
+void PrintTable(const boost::json::object& out) {
+  printf("\n");
+  for (const Row& row : kTable) {
+    printf("  %-30s %14s %s\n", row.label, Shown(out.at(row.key)).c_str(),
+           row.unit);
+  }
+  printf("\n");
+}
+
+void Narrate(const std::string& who, const std::string& what,
+             double elapsed_ms) {
+  printf("%9.0f ms  %-7s %s\n", elapsed_ms, who.c_str(), what.c_str());
+  fflush(stdout);
+}
+
+int Demo(const StoryOptions& options, const std::string& json_path) {
+  TestBed bed;
+  StoryResult result;
+  try {
+    result = TellFailover(bed, options);
+  } catch (const std::exception&) {
+    bed.KeepArtifacts();
+    throw;
+  }
+  const boost::json::object out = result.ToJson(options);
+  PrintTable(out);
+  if (!json_path.empty()) {
+    std::ofstream file(json_path);
+    file << boost::json::serialize(out) << "\n";
+    if (!file.flush()) throw BedError(json_path + " cannot be written");
+  }
+  for (const std::string& line : result.broken) {
+    fprintf(stderr, "lockstep_demo: broken promise: %s\n", line.c_str());
+  }
+  if (!result.broken.empty()) {
+    bed.KeepArtifacts();
+    return 1;
+  }
+  printf("Every promise held.\n");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "A protected VM survives the death of its host, before your "
+      "eyes");
+  StoryOptions options;
+  options.narrate = Narrate;
+  std::string json_path;
+  std::string fault = "host";
+  double seconds = 4;
+  app.add_option("--json", json_path, "write the figures to this file");
+  app.add_option("--kill", fault, "qemu, ftd, host, link or planned")
+      ->check(CLI::IsMember({"qemu", "ftd", "host", "link", "planned"}));
+  app.add_option("--memory", options.memory_mib, "the VM's memory in MiB")
+      ->check(CLI::Range(128, 8192));
+  app.add_option("--seconds", seconds,
+                 "load before the fault, and again after it")
+      ->check(CLI::Range(0.5, 3600.0));
+  app.add_option("--depth", options.depth, "writes in flight at once")
+      ->check(CLI::Range(1, 256));
+  CLI11_PARSE(app, argc, argv);
+  options.fault = FaultFromName(fault);
+  options.before = options.after =
+      milliseconds(static_cast<int64_t>(seconds * 1000));
+  return Demo(options, json_path);
+}
+
+}  // namespace
+}  // namespace ft::bed
+
+int main(int argc, char** argv) {
+  try {
+    return ft::bed::Main(argc, argv);
+  } catch (const std::exception& error) {
+    fprintf(stderr, "lockstep_demo: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The writer against a real Redis on host A's address: it must see what is
+// lost, what is wrong, how long a silence was, and when its connection is
+// gone. A client that cannot fail would prove nothing.
+#include <signal.h>
+
+#include "tests/system/bed_fixture.h"
+
+namespace ft::bed {
+namespace {
+
+class Writer : public BedTest {
+ protected:
+  Writer() {
+    redis_ = std::make_unique<ChildProcess>(ChildProcess::Options{
+        .argv = Network::Inside(
+            bed().network().HostNamespace(Side::kA),
+            {"redis-server", "--bind", "10.77.0.1", "--protected-mode", "no",
+             "--save", "", "--appendonly", "no", "--dir", bed().dir()}),
+        .output_path = bed().dir() + "/redis.out",
+        .error_path = bed().dir() + "/redis.err"});
+    if (!bed().WaitForRedis(milliseconds(10000), "10.77.0.1")) {
+      throw BedError("redis-server does not answer");
+    }
+  }
+
+  std::unique_ptr<WriterProcess> Start(bool probe = false) {
+    WriterOptions options;
+    options.host = "10.77.0.1";
+    options.depth = depth_;
+    options.probe = probe;
+    options.reply_deadline = milliseconds(2000);
+    return bed().StartWriter(options);
+  }
+
+  void Redis(std::vector<std::string> arguments) {
+    std::vector<std::string> argv = {"redis-cli", "-h", "10.77.0.1"};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    RunOrThrow(Network::Inside(bed().network().ClientNamespace(), argv));
+  }
+
+  ChildProcess& redis() { return *redis_; }
+  int depth_ = 1;
+
+ private:
+  std::unique_ptr<ChildProcess> redis_;
+};
+
+TEST_F(Writer, HealthyServer_EverythingIsReadBack) {
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(2000, milliseconds(10000)));
+  const WriterReport report = writer->Finish();
+  EXPECT_GE(report.acknowledged_writes, 2000u);
+  EXPECT_EQ(report.lost_writes, 0u);
+  EXPECT_EQ(report.wrong_values, 0u);
+  EXPECT_TRUE(report.connection_survived);
+  EXPECT_TRUE(report.read_back);
+  EXPECT_GT(report.latency_p50_us, 0);
+  EXPECT_GE(report.latency_p99_us, report.latency_p50_us);
+}
+
+TEST_F(Writer, DepthEight_EverythingIsReadBack) {
+  depth_ = 8;
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(2000, milliseconds(10000)));
+  const WriterReport report = writer->Finish();
+  EXPECT_EQ(report.lost_writes + report.wrong_values, 0u) << report.error;
+  EXPECT_TRUE(report.connection_survived);
+}
+
+TEST_F(Writer, DeletedKey_CountsAsLost) {
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(100, milliseconds(10000)));
+  Redis({"DEL", "key:7", "key:8"});
+  EXPECT_EQ(writer->Finish().lost_writes, 2u);
+}
+
+TEST_F(Writer, ChangedValueAndRepeatedIncrement_CountAsWrong) {
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(100, milliseconds(10000)));
+  Redis({"SET", "key:9", "other"});
+  EXPECT_GE(writer->Finish().wrong_values, 1u);
+  auto second_writer_is_refused = [&] { Start(); };
+  EXPECT_THROW(second_writer_is_refused(), BedError);
+}
+
+TEST_F(Writer, RepeatedIncrement_IsSeenAtOnce) {
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(100, milliseconds(10000)));
+  Redis({"INCR", "writes"});
+  ASSERT_TRUE(writer->WaitForMore(100, milliseconds(10000)));
+  EXPECT_GE(writer->Finish().wrong_values, 100u);
+}
+
+TEST_F(Writer, StoppedServer_IsABlackoutOfThatLength) {
+  auto writer = Start(/*probe=*/true);
+  ASSERT_TRUE(writer->WaitForMore(200, milliseconds(10000)));
+  writer->MarkFault();
+  redis().Signal(SIGSTOP);
+  std::this_thread::sleep_for(milliseconds(300));
+  redis().Signal(SIGCONT);
+  ASSERT_TRUE(writer->WaitForMore(200, milliseconds(10000)));
+  const WriterReport report = writer->Finish();
+  EXPECT_TRUE(report.connection_survived);
+  EXPECT_TRUE(report.probe_survived);
+  EXPECT_GE(report.blackout_ms, 290);
+  EXPECT_LT(report.blackout_ms, 600);
+  EXPECT_GE(report.probe_blackout_ms, 290);
+  EXPECT_LT(report.longest_gap_before_ms, 290);
+}
+
+TEST_F(Writer, KilledServer_ConnectionDidNotSurvive) {
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(200, milliseconds(10000)));
+  writer->MarkFault();
+  redis().Kill();
+  const WriterReport report = writer->Finish();
+  EXPECT_FALSE(report.connection_survived);
+  EXPECT_FALSE(report.read_back);
+  EXPECT_NE(report.error, "");
+}
+
+TEST_F(Writer, SilentServer_ConnectionIsGivenUpAtTheDeadline) {
+  auto writer = Start();
+  ASSERT_TRUE(writer->WaitForMore(200, milliseconds(10000)));
+  writer->MarkFault();
+  bed().Isolate(Side::kA);
+  EXPECT_TRUE(Eventually(milliseconds(5000), [&] { return !writer->Alive(); }));
+  const WriterReport report = writer->Finish();
+  EXPECT_FALSE(report.connection_survived);
+  EXPECT_GE(report.blackout_ms, 1900);
+}
+
+}  // namespace
+}  // namespace ft::bed
