@@ -66,8 +66,8 @@ check_columns() {
 check_licence() {
   local file
   while IFS= read -r file; do
-    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' ||
-      offend "$file: no SPDX line in its first three"
+    head -n 30 "$file" | grep -q 'SPDX-License-Identifier: ' ||
+      offend "$file: no SPDX line at its head"
   done < <(files '*.cc' '*.h' '*.c' '*.proto' '*.cmake' '*.sh' '*.py' \
     '*CMakeLists.txt' lockstep .ci/run)
 }
