@@ -10,14 +10,20 @@
 namespace ft::bed {
 namespace {
 
+// Debian's redis-tools has the server's program under another name; which one
+// it is to be it learns from argv[0]. The package redis-server would also
+// install a service, and this machine is not ours.
+constexpr char kServer[] = "exec -a \"$0\" redis-check-rdb \"$@\"";
+
 class Writer : public BedTest {
  protected:
   Writer() {
     redis_ = std::make_unique<ChildProcess>(ChildProcess::Options{
-        .argv = Network::Inside(
-            bed().network().HostNamespace(Side::kA),
-            {"redis-server", "--bind", "10.77.0.1", "--protected-mode", "no",
-             "--save", "", "--appendonly", "no", "--dir", bed().dir()}),
+        .argv =
+            Network::Inside(bed().network().HostNamespace(Side::kA),
+                            {"bash", "-c", kServer, "redis-server", "--bind",
+                             "10.77.0.1", "--protected-mode", "no", "--save",
+                             "", "--appendonly", "no", "--dir", bed().dir()}),
         .output_path = bed().dir() + "/redis.out",
         .error_path = bed().dir() + "/redis.err"});
     if (!bed().WaitForRedis(milliseconds(10000), "10.77.0.1")) {
