@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "replay/engine_command.h"
+
+#include <filesystem>
+
+namespace ft::replay {
+namespace {
+
+// QEMU separates options by ',' and takes ",," for one that is meant.
+std::string Escape(const std::string& value) {
+  std::string escaped;
+  for (char c : value) {
+    escaped += c;
+    if (c == ',') escaped += c;
+  }
+  return escaped;
+}
+
+using Arguments = std::vector<std::string>;
+
+void Append(Arguments& argv, std::initializer_list<std::string> more) {
+  argv.insert(argv.end(), more);
+}
+
+// What the guest can see; no path of this host but the boot files.
+void AppendMachine(Arguments& argv, const VmDefinition& vm) {
+  Append(argv, {"-name", Escape(vm.name), "-uuid", vm.uuid});
+  Append(argv, {"-machine", "pc,accel=tcg", "-cpu", "qemu64", "-smp", "1",
+                "-m", std::to_string(vm.memory_mib)});
+  Append(argv, {"-nodefaults", "-no-user-config", "-display", "none"});
+  Append(argv, {"-rtc", "base=utc,clock=vm"});
+  Append(argv, {"-kernel", vm.kernel});
+  if (!vm.initrd.empty()) Append(argv, {"-initrd", vm.initrd});
+  Append(argv, {"-append", vm.cmdline});
+}
+
+// The three options of one NIC. vhost would move packets past the log;
+// romfile= because a boot ROM is one more thing that must be equal.
+void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
+               size_t index) {
+  const std::string net = "n" + std::to_string(index);
+  Append(argv, {"-netdev", "tap,id=" + net + ",ifname=" + Escape(tap) +
+                               ",script=no,downscript=no,vhost=off"});
+  Append(argv, {"-device", nic.model + "-pci,netdev=" + net +
+                               ",mac=" + nic.mac + ",romfile="});
+  Append(argv, {"-object", "filter-ft,id=f" + std::to_string(index) +
+                               ",netdev=" + net});
+}
+
+bool SafeInShell(const std::string& word) {
+  return !word.empty() &&
+         word.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_-./,:=+@%") == std::string::npos;
+}
+
+}  // namespace
+
+std::string ShareDir(const EngineOptions& options) {
+  if (!options.share_dir.empty()) return options.share_dir;
+  const std::filesystem::path binary(options.binary);
+  return (binary.parent_path().parent_path() / "share").string();
+}
+
+std::vector<std::string> EngineCommand(const EngineOptions& options) {
+  Arguments argv = {options.binary, "-L", ShareDir(options)};
+  AppendMachine(argv, options.vm);
+  Append(argv, {"-icount", "shift=auto,rr=ft,rrfile=" +
+                               Escape(options.ring_path)});
+  Append(argv, {"-serial", "file:" + options.console_log});
+  Append(argv, {"-monitor", "none"});
+  for (size_t i = 0; i < options.vm.nics.size(); ++i) {
+    AppendNic(argv, options.vm.nics[i], options.taps.at(i), i);
+  }
+  Append(argv, {"-qmp", "unix:" + Escape(options.qmp_path) +
+                            ",server=on,wait=off"});
+  if (options.incoming) Append(argv, {"-incoming", *options.incoming});
+  argv.insert(argv.end(), options.extra_arguments.begin(),
+              options.extra_arguments.end());
+  return argv;
+}
+
+std::string FormatCommand(const std::vector<std::string>& argv) {
+  std::string line;
+  for (const std::string& word : argv) {
+    if (!line.empty()) line += ' ';
+    if (SafeInShell(word)) {
+      line += word;
+      continue;
+    }
+    line += '\'';
+    for (char c : word) {
+      if (c == '\'') line += "'\\'";
+      line += c;
+    }
+    line += '\'';
+  }
+  return line;
+}
+
+}  // namespace ft::replay
