@@ -143,7 +143,14 @@ fetch_source() {
   mkdir -p "$source_dir"/{lists,apt-cache}/partial
   write_source_list
   say "looking for the newest QEMU $upstream_version source package"
-  step "update of the private source lists" private_apt update
+  if ! private_apt update >>"$log" 2>&1; then
+    dsc=$(printf '%s\n' "$source_dir"/qemu_*.dsc | sort -V | tail -n 1)
+    [ -f "$dsc" ] || die "no mirror answers and no source is here; see $log"
+    source_version=${dsc##*/qemu_}
+    source_version=${source_version%.dsc}
+    say "no mirror answers; taking $source_version, downloaded before"
+    return 0
+  fi
   source_version=$(private_apt indextargets --format '$(FILENAME)' \
     'Created-By: Sources' | xargs -r /usr/lib/apt/apt-helper cat-file |
     awk -v want="1:$upstream_version" '
@@ -247,6 +254,17 @@ install_build() {
   rm -rf "$work"
 }
 
+# Keeps the eight newest builds and whatever a link of ours still names.
+prune() {
+  local directory
+  find "$engines" -maxdepth 1 -type d -name '????????????????*' \
+    -printf '%T@ %p\n' | sort -rn | tail -n +9 | cut -d' ' -f2- |
+    while read -r directory; do
+      find "$engines" -maxdepth 1 -type l -printf '%l\n' |
+        grep -qx "${directory##*/}" || rm -rf "$directory"
+    done
+}
+
 relink() { ln -sfn "$2" "$1.$$" && mv -T "$1.$$" "$1"; }
 
 # Names the finished build: by recipe, and as current or as the variant.
@@ -286,6 +304,7 @@ if [ ! -x "$engines/$hash/bin/qemu-system-x86_64" ]; then
   unpack
   compile
   install_build
+  prune
 fi
 publish
 say "$build_id is ready ($((SECONDS - begun)) s)"
