@@ -262,7 +262,7 @@ json::object StoryResult::ToJson(const StoryOptions& options) const {
                           "execution_lag_ms_p50", "execution_lag_ms_p99"}) {
     out[key] = Number(before, key);
   }
-  out["epoch"] = Number(after, "epoch");
+  out["epoch"] = static_cast<int64_t>(Number(after, "epoch"));
   out["writes_per_s"] = writer.writes_per_s;
   out["latency_us_p50"] = writer.latency_p50_us;
   out["latency_us_p99"] = writer.latency_p99_us;

@@ -42,13 +42,31 @@ constexpr Row kTable[] = {
     {"write latency p99", "latency_us_p99", "us"},
 };
 
+std::string Formatted(const char* format, double number) {
+  char text[32];
+  snprintf(text, sizeof text, format, number);
+  return text;
+}
+
 std::string Shown(const boost::json::value& value) {
   if (value.is_string()) return std::string(value.as_string());
   if (!value.is_double()) return boost::json::serialize(value);
-  char text[32];
   const double number = value.as_double();
-  snprintf(text, sizeof text, number >= 100 ? "%.0f" : "%.2f", number);
-  return text;
+  return Formatted(number >= 100 ? "%.0f" : "%.2f", number);
+}
+
+// A field a line, numbers as people write them (Boost.JSON writes 2.5E-1).
+void WriteJson(const boost::json::object& out, const std::string& path) {
+  std::ofstream file(path);
+  const char* separator = "{\n";
+  for (const auto& [key, value] : out) {
+    file << separator << "  \"" << key << "\": "
+         << (value.is_double() ? Formatted("%.3f", value.as_double())
+                               : boost::json::serialize(value));
+    separator = ",\n";
+  }
+  file << "\n}\n";
+  if (!file.flush()) throw BedError(path + " cannot be written");
 }
 
 void PrintTable(const boost::json::object& out) {
@@ -77,11 +95,7 @@ int Demo(const StoryOptions& options, const std::string& json_path) {
   }
   const boost::json::object out = result.ToJson(options);
   PrintTable(out);
-  if (!json_path.empty()) {
-    std::ofstream file(json_path);
-    file << boost::json::serialize(out) << "\n";
-    if (!file.flush()) throw BedError(json_path + " cannot be written");
-  }
+  if (!json_path.empty()) WriteJson(out, json_path);
   for (const std::string& line : result.broken) {
     fprintf(stderr, "lockstep_demo: broken promise: %s\n", line.c_str());
   }
