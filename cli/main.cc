@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// ftctl: what an operator types. The verbs are the *_command.cc files.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <string>
+
+#include "cli/client.h"
+#include "cli/verb.h"
+
+namespace {
+
+// One line, and what scripts test: 2 means that nothing was changed.
+int Report(const ft::Status& status) {
+  if (status.ok()) return 0;
+  fmt::print(stderr, "ftctl: {}\n", status.ToString());
+  return status.code() == ft::Code::kFailed ? 1 : 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("ftctl: fault tolerance for virtual machines", "ftctl");
+  std::string socket_path = "/run/lockstep/ftd.sock";
+  app.add_option("--socket", socket_path, "control socket of ftd")
+      ->envname("LOCKSTEP_SOCKET")
+      ->capture_default_str();
+  app.set_version_flag("--version", std::string("ftctl ") + FT_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::map<CLI::App*, ft::cli::Verb*> verbs;
+  for (ft::cli::Verb* verb : ft::cli::AllVerbs()) {
+    CLI::App* sub = app.add_subcommand(verb->name(), verb->help());
+    sub->footer("Example:\n  " + verb->example());
+    verb->AddOptions(*sub);
+    verbs[sub] = verb;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return Report(ft::Status::Invalid(error.what(), "see ftctl --help"));
+  }
+  ft::cli::Client client(socket_path);
+  return Report(verbs.at(app.get_subcommands().front())->Run(client));
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host/backup_session.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "host/engine_launcher.h"
+#include "host/vm.h"
+#include "host/vm_registry.h"
+#include "logchannel/connection.h"
+
+namespace ft::host {
+namespace {
+
+backup::BackupOptions AgentOptions(const HostContext& context) {
+  const Config& config = context.config;
+  backup::BackupOptions options;
+  options.host = config.host;
+  options.own_heartbeat_port = config.heartbeat_port;
+  options.heartbeat_interval =
+      std::chrono::milliseconds(config.timeouts.heartbeat_ms);
+  options.silence = std::chrono::milliseconds(config.timeouts.silence_ms);
+  options.uplink_up = context.uplink_up;
+  return options;
+}
+
+}  // namespace
+
+BackupSession::BackupSession(const HostContext& context, VmRegistry& registry,
+                             std::shared_ptr<logchannel::Connection> connection,
+                             logchannel::wire::Hello hello)
+    : context_(context),
+      registry_(registry),
+      primary_host_(hello.host()),
+      epoch_(hello.epoch()),
+      peer_(connection->peer()) {
+  agent_ = std::make_unique<backup::BackupAgent>(
+      *this, context.test_and_set, context.blocking, context.heartbeats, *this,
+      AgentOptions(context), std::move(connection), std::move(hello));
+}
+
+BackupSession::~BackupSession() = default;
+
+boost::asio::awaitable<void> BackupSession::Run() {
+  backup::Outcome outcome = co_await agent_->Run();
+  ReturnClonePort();
+  Finish(outcome);
+}
+
+void BackupSession::Finish(const backup::Outcome& outcome) {
+  if (!vm_) {
+    spdlog::warn("log channel: {} ({}) was refused: {}", peer_, primary_host_,
+                 outcome.status.ok() ? outcome.why
+                                     : outcome.status.ToString());
+    return;
+  }
+  if (outcome.end == backup::End::kLive) {
+    vm_->AdoptLive(agent_->TakeEngine(), outcome);
+  } else {
+    vm_->EndBackup(outcome);
+  }
+}
+
+boost::asio::awaitable<Result<backup::LaunchedBackup>>
+BackupSession::LaunchBackup(const logchannel::wire::VmDefinition& wire) {
+  replay::VmDefinition definition = replay::FromWire(wire);
+  Status status = replay::Validate(definition);
+  if (status.ok()) status = context_.launcher.Check(definition);
+  if (!status.ok()) co_return status;
+  auto port = context_.launcher.TakeClonePort();
+  if (!port.ok()) co_return port.status();
+  clone_port_ = *port;
+  auto claimed =
+      registry_.ClaimForBackup(this, definition, primary_host_, epoch_);
+  if (!claimed.ok()) {
+    ReturnClonePort();
+    co_return claimed.status();
+  }
+  vm_ = *claimed;
+  auto engine = co_await context_.launcher.Launch(definition, clone_port_);
+  if (!engine.ok()) co_return engine.status();
+  backup::LaunchedBackup launched;
+  launched.engine = std::move(*engine);
+  launched.clone_port = clone_port_;
+  co_return launched;
+}
+
+void BackupSession::ReturnClonePort() {
+  if (clone_port_ != 0) context_.launcher.ReturnClonePort(clone_port_);
+  clone_port_ = 0;
+}
+
+bool BackupSession::IsLiveHere(const std::string& vm) {
+  return registry_.HasEngine(vm);
+}
+
+void BackupSession::BackupEngineGone(const std::string&) {
+  if (vm_) context_.launcher.RemoveLeftovers(vm_->definition());
+}
+
+void BackupSession::OnBackupState(backup::State state,
+                                  const std::string& why) {
+  if (!vm_) return;
+  switch (state) {
+    case backup::State::kStarting:
+      vm_->OnBackupCondition(State::kStarting, why);
+      break;
+    case backup::State::kProtected:
+    case backup::State::kDeciding:
+    case backup::State::kGoingLive:
+      vm_->OnBackupCondition(State::kProtected, why);
+      break;
+  }
+}
+
+void BackupSession::OnBackupEvent(const std::string& what) {
+  if (vm_) {
+    vm_->AddEvent("backup", what);
+  } else {
+    spdlog::info("log channel: {} ({}): {}", peer_, primary_host_, what);
+  }
+}
+
+}  // namespace ft::host

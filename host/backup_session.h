@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// BackupSession: one accepted Hello, from its admission to the end of the
+// BackupAgent that serves it. It is the agent's view of this host (how an
+// engine is started, which VMs live here) and carries what happens into the
+// VM of the registry.
+//
+//     Hello -> agent's admission -> LaunchBackup: the Vm is claimed
+//           -> ... -> kLive: the Vm gets the engine
+//                     kHalted, kFailed: the Vm is told why
+//     refused before LaunchBackup: no Vm ever knew
+//
+// Single-threaded, the io_context's.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "backup/backup_agent.h"
+#include "host/host_context.h"
+
+namespace ft::host {
+
+class Vm;
+class VmRegistry;
+
+class BackupSession : private backup::BackupHost,
+                      private backup::BackupListener {
+ public:
+  // References outlive the session.
+  BackupSession(const HostContext& context, VmRegistry& registry,
+                std::shared_ptr<logchannel::Connection> connection,
+                logchannel::wire::Hello hello);
+  ~BackupSession() override;
+  BackupSession(const BackupSession&) = delete;
+  BackupSession& operator=(const BackupSession&) = delete;
+
+  // To the end. Call once; the session must outlive it.
+  boost::asio::awaitable<void> Run();
+  // ftd stops: the primary is told, the engine quits, Run() returns soon.
+  void Stop(const std::string& why) { agent_->Stop(why); }
+
+  backup::BackupMetrics metrics() const { return agent_->metrics(); }
+  replay::Engine* engine() { return agent_->engine(); }
+
+ private:
+  // backup::BackupHost
+  boost::asio::awaitable<Result<backup::LaunchedBackup>> LaunchBackup(
+      const logchannel::wire::VmDefinition& vm) override;
+  bool IsLiveHere(const std::string& vm) override;
+  void BackupEngineGone(const std::string& vm) override;
+  // backup::BackupListener
+  void OnBackupState(backup::State state, const std::string& why) override;
+  void OnBackupEvent(const std::string& what) override;
+
+  void Finish(const backup::Outcome& outcome);
+  void ReturnClonePort();
+
+  const HostContext& context_;
+  VmRegistry& registry_;
+  const std::string primary_host_;
+  const uint64_t epoch_;
+  std::string peer_;  // "10.0.0.1:45678", for messages
+  std::shared_ptr<Vm> vm_;  // from LaunchBackup on
+  uint16_t clone_port_ = 0;  // 0: none taken
+  std::unique_ptr<backup::BackupAgent> agent_;
+};
+
+}  // namespace ft::host

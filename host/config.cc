@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host/config.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <filesystem>
+
+#include "host/toml_reader.h"
+
+namespace ft::host {
+namespace {
+
+void ReadTimeouts(TableReader& top, Timeouts* out) {
+  for (TableReader& t : top.Table("timeouts")) {
+    t.Read("heartbeat_ms", &out->heartbeat_ms, 5, 10'000);
+    t.Read("silence_ms", &out->silence_ms, 20, 600'000);
+    t.Read("primary_silence_ms", &out->primary_silence_ms, 20, 600'000);
+    t.Read("protect_ms", &out->protect_ms, 1'000, 3'600'000);
+    t.Read("stop_ms", &out->stop_ms, 100, 600'000);
+    uint32_t shortest = std::min(out->silence_ms, out->primary_silence_ms);
+    if (shortest < 3 * out->heartbeat_ms) {
+      t.Fail(Status::Invalid(
+          fmt::format("{}: silence of {} ms is less than three beats of {} ms",
+                      t.Where("silence_ms"), shortest, out->heartbeat_ms),
+          "a single lost datagram would be a failover: raise silence_ms and "
+          "primary_silence_ms, or lower heartbeat_ms"));
+    }
+    top.Fail(t.Finish());
+  }
+}
+
+void ReadHosts(TableReader& top, Config* config) {
+  for (auto& [name, table] : top.Tables("hosts")) {
+    PeerHost peer;
+    table.Require("address", &peer.address);
+    table.Read("log_port", &peer.log_port, 1, 65535);
+    if (!IsValidName(name)) {
+      table.Fail(Status::Invalid(
+          fmt::format("{}: \"{}\" cannot be a host's name",
+                      table.Where("address"), name),
+          "use letters, digits, '-', '_' and '.'"));
+    }
+    if (name == config->host) {
+      table.Fail(Status::Invalid(
+          fmt::format("{}: [hosts.{}] is this host itself",
+                      table.Where("address"), name),
+          "list the other hosts only"));
+    }
+    top.Fail(table.Finish());
+    config->hosts[name] = peer;
+  }
+}
+
+void RequireAbsolute(TableReader& top, const char* key,
+                     const std::string& value) {
+  if (value.empty() || value.front() == '/') return;
+  top.Fail(Status::Invalid(
+      fmt::format("{}: {} is not an absolute path", top.Where(key), key),
+      "begin it with '/'"));
+}
+
+void ReadPaths(TableReader& top, Config* config) {
+  struct Path {
+    const char* key;
+    std::string* value;
+  };
+  for (Path path : {Path{"state_dir", &config->state_dir},
+                    Path{"run_dir", &config->run_dir},
+                    Path{"ring_dir", &config->ring_dir},
+                    Path{"engine_share", &config->engine_share}}) {
+    top.Read(path.key, path.value);
+    RequireAbsolute(top, path.key, *path.value);
+  }
+  for (Path path : {Path{"engine", &config->engine},
+                    Path{"shared_dir", &config->shared_dir}}) {
+    top.Require(path.key, path.value);
+    RequireAbsolute(top, path.key, *path.value);
+  }
+  if (!config->engine_share.empty() || config->engine.empty()) return;
+  std::error_code ignored;
+  std::filesystem::path binary =
+      std::filesystem::weakly_canonical(config->engine, ignored);
+  config->engine_share = binary.parent_path().parent_path() / "share";
+}
+
+void ReadNetwork(TableReader& top, Config* config) {
+  top.Read("listen", &config->listen);
+  top.Read("log_port", &config->log_port, 1, 65535);
+  top.Read("heartbeat_port", &config->heartbeat_port, 1, 65535);
+  top.ReadRange("clone_ports", &config->clone_port_first,
+                &config->clone_port_last, 1, 65535);
+  top.Read("uplink", &config->uplink);
+  if (config->log_port >= config->clone_port_first &&
+      config->log_port <= config->clone_port_last) {
+    top.Fail(Status::Invalid(
+        fmt::format("{}: log_port {} lies within clone_ports",
+                    top.Where("log_port"), config->log_port),
+        "choose ports that do not overlap"));
+  }
+}
+
+Result<Config> FromFile(const TomlFile& file, const std::string& name) {
+  Config config;
+  config.path = name;
+  TableReader top = file.root();
+  top.Require("host", &config.host);
+  if (!config.host.empty() && !IsValidName(config.host)) {
+    top.Fail(Status::Invalid(
+        fmt::format("{}: \"{}\" cannot be a host's name", top.Where("host"),
+                    config.host),
+        "use letters, digits, '-', '_' and '.'"));
+  }
+  ReadPaths(top, &config);
+  ReadNetwork(top, &config);
+  ReadHosts(top, &config);
+  ReadTimeouts(top, &config.timeouts);
+  if (Status status = top.Finish(); !status.ok()) return status;
+  return config;
+}
+
+}  // namespace
+
+Result<Config> LoadConfig(const std::string& path) {
+  Result<TomlFile> file = TomlFile::Read(path);
+  if (!file.ok()) return file.status();
+  return FromFile(*file, path);
+}
+
+Result<Config> ParseConfig(const std::string& text, const std::string& name) {
+  Result<TomlFile> file = TomlFile::Parse(text, name);
+  if (!file.ok()) return file.status();
+  return FromFile(*file, name);
+}
+
+bool IsValidName(const std::string& name) {
+  if (name.empty() || name.size() > 63) return false;
+  if (name.front() == '.' || name.front() == '-') return false;
+  for (unsigned char c : name) {
+    if (!std::isalnum(c) && c != '-' && c != '_' && c != '.') return false;
+  }
+  return true;
+}
+
+}  // namespace ft::host

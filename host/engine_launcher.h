@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// EngineLauncher: where on this host an engine and its files live, and how
+// its taps come and go with it.
+//
+//     ring_dir/HOST/VM.ring     log ring (and .to-ftd, .to-engine)
+//     run_dir/VM.qmp            QMP socket
+//     state_dir/vms/VM/console.log, engine.log
+//     ft-VM-N                   tap of NIC N
+//
+// All of it is derived from the VM's name, so a restarted ftd finds an engine
+// again even when it died before it wrote anything down.
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "host/config.h"
+#include "host/state_store.h"
+#include "logchannel/status.h"
+#include "replay/engine.h"
+#include "replay/vm_definition.h"
+
+namespace ft::host {
+
+class EngineLauncher {
+ public:
+  template <typename T>
+  using Awaitable = boost::asio::awaitable<T>;
+  using EnginePtr = std::unique_ptr<replay::Engine>;
+
+  // Both outlive the launcher.
+  EngineLauncher(const Config& config, const StateStore& store)
+      : config_(config), store_(store) {}
+
+  // Everything that can be refused before anything is changed: boot files,
+  // bridges, the length of socket paths, the engine's binary.
+  Status Check(const replay::VmDefinition& vm) const;
+
+  // Makes the taps and starts the engine; with a clone port it is a backup's.
+  // On error nothing is left behind.
+  Awaitable<Result<EnginePtr>> Launch(replay::VmDefinition vm,
+                                      std::optional<uint16_t> clone_port);
+
+  // Attaches to the engine that an earlier ftd left running. `pid` 0: ask the
+  // ring. kInvalid when there is none.
+  Awaitable<Result<EnginePtr>> Find(replay::VmDefinition vm, pid_t pid);
+
+  // After the engine's process has ended: its files and taps.
+  void CleanUp(const replay::VmDefinition& vm, replay::Engine& engine);
+  // The same when there is no Engine any more.
+  void RemoveLeftovers(const replay::VmDefinition& vm);
+
+  // A clone port that nobody uses; ReturnClonePort() when the backup ends.
+  Result<uint16_t> TakeClonePort();
+  void ReturnClonePort(uint16_t port) { ports_in_use_.erase(port); }
+
+  std::string RingPath(const std::string& vm) const;
+
+ private:
+  replay::EngineOptions Options(const replay::VmDefinition& vm,
+                                std::optional<uint16_t> clone_port) const;
+  Status CreateTaps(const replay::VmDefinition& vm);
+  void DeleteTaps(const replay::VmDefinition& vm);
+
+  const Config& config_;
+  const StateStore& store_;
+  std::set<uint16_t> ports_in_use_;
+};
+
+}  // namespace ft::host

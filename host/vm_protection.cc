@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Protection of a VM that runs here: one PrimaryAgent from enable to its
+// Outcome, and what each Outcome means for the VM's condition.
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "fencing/async_test_and_set.h"
+#include "host/offload.h"
+#include "host/vm.h"
+#include "host/vm_verb_lock.h"
+
+namespace ft::host {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+// Two boot files of 100 MB from cold storage.
+constexpr seconds kMeasureTimeout{60};
+// Disable waits for a Bye's answer or the test-and-set; both have shorter
+// deadlines of their own, and a store that hangs keeps the VM where it is.
+constexpr seconds kEndTimeout{30};
+// A backup that was told to take over does so within milliseconds; this is
+// how long the loser keeps looking for the record that proves it.
+constexpr seconds kHandedOverTimeout{10};
+constexpr milliseconds kHandedOverPoll{200};
+
+}  // namespace
+
+// ---- enable ----
+
+Vm::Awaitable<Status> Vm::PrepareEnable(const std::string& peer) {
+  if (session_ != nullptr) {
+    co_return Status::Invalid(
+        fmt::format("{} is the backup here", name()),
+        fmt::format("ftctl enable {} on {}", name(), condition_.peer));
+  }
+  if (!engine_) {
+    co_return Status::Invalid(fmt::format("{} does not run here", name()),
+                              fmt::format("ftctl start {} first", name()));
+  }
+  if (protection_) {
+    co_return Status::Invalid(
+        fmt::format("{} is {} already, with {} as its backup", name(),
+                    Name(condition_.state), condition_.peer),
+        fmt::format("ftctl disable {} first", name()));
+  }
+  if (!context_.config.hosts.contains(peer)) {
+    co_return Status::Invalid(
+        fmt::format("{} is not a host that {} knows", peer,
+                    context_.config.host),
+        fmt::format("add [hosts.{}] to {}", peer, context_.config.path));
+  }
+  auto measured = co_await Offload(
+      context_.blocking, kMeasureTimeout,
+      [vm = definition_]() -> Result<replay::VmDefinition> {
+        replay::VmDefinition copy = vm;
+        Status status = replay::MeasureBootFiles(copy);
+        if (!status.ok()) return status;
+        return copy;
+      });
+  if (!measured) {
+    co_return Status::Unavailable(
+        fmt::format("{}: reading {} takes too long", name(),
+                    definition_.kernel),
+        "check the storage it is on");
+  }
+  if (!measured->ok()) co_return measured->status();
+  definition_ = **measured;
+  co_return Status::Ok();
+}
+
+primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
+  const Config& config = context_.config;
+  const PeerHost& address = config.hosts.at(peer);
+  primary::PrimaryOptions options;
+  options.host = config.host;
+  options.peer = peer;
+  options.peer_address = address.address;
+  options.peer_log_port = address.log_port;
+  options.own_heartbeat_port = config.heartbeat_port;
+  options.epoch = condition_.epoch;
+  options.vm = replay::ToWire(definition_);
+  options.heartbeat_interval = milliseconds(config.timeouts.heartbeat_ms);
+  options.silence = milliseconds(config.timeouts.primary_silence_ms);
+  options.uplink_up = context_.uplink_up;
+  return options;
+}
+
+Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
+                                 Progress progress) {
+  auto self = shared_from_this();
+  if (Status status = RefuseBusy("enable"); !status.ok()) co_return status;
+  VerbLock lock(*this, "enable");
+  if (Status status = co_await PrepareEnable(peer); !status.ok()) {
+    co_return status;
+  }
+  if (!engine_) {
+    co_return Status::Failed(fmt::format("{} has just ended", name()),
+                             fmt::format("ftctl status {}", name()));
+  }
+  auto protection = std::make_shared<Protection>();
+  protection->before = condition_;
+  protection->progress = std::move(progress);
+  protection->agent = std::make_unique<primary::PrimaryAgent>(
+      *engine_, context_.test_and_set, context_.blocking, context_.heartbeats,
+      *this, AgentOptions(peer));
+  protection_ = protection;
+  condition_.peer = peer;
+  primary_metrics_ = {};
+  SetCondition(Role::kPrimary, State::kStarting, Reason::kInitializing,
+               fmt::format("connecting to {}", peer));
+  boost::asio::co_spawn(context_.io, RunProtection(protection),
+                        boost::asio::detached);
+  lock.Release();  // from here on stop and disable may interrupt
+  auto settled = [this, &protection] {
+    return protection->outcome.has_value() ||
+           condition_.state == State::kProtected;
+  };
+  bool in_time =
+      co_await changed_.Wait(settled, steady_clock::now() + timeout);
+  protection->progress = nullptr;
+  if (!in_time) {
+    std::string text = fmt::format("{} was not protected within {} s ({})",
+                                   name(), timeout.count() / 1000.0,
+                                   condition_.why);
+    Status ended = co_await EndProtection("enable took too long");
+    if (!ended.ok()) co_return ended;
+    co_return Status::Unavailable(text, "see ftctl events, or raise --timeout");
+  }
+  if (!protection->outcome) co_return Status::Ok();
+  const primary::Outcome& outcome = *protection->outcome;
+  if (!outcome.status.ok()) co_return outcome.status;
+  co_return Status::Failed(
+      fmt::format("{} is not protected: {}", name(), outcome.why),
+      fmt::format("ftctl events {} has the story", name()));
+}
+
+// ---- while it runs ----
+
+void Vm::OnPrimaryState(primary::State state, const std::string& why) {
+  if (!protection_) {  // Recover() speaks to the same listener
+    AddEvent("recovery", why);
+    return;
+  }
+  switch (state) {
+    case primary::State::kStarting:
+      SetCondition(Role::kPrimary, State::kStarting, Reason::kInitializing,
+                   why);
+      break;
+    case primary::State::kProtected:
+      SetCondition(Role::kPrimary, State::kProtected, Reason::kNone, why);
+      break;
+    case primary::State::kDeciding:
+    case primary::State::kHandingOver:
+      // Still protected as far as clients can tell; outputs wait.
+      SetCondition(Role::kPrimary, State::kProtected, Reason::kLostConnection,
+                   why);
+      break;
+  }
+  if (protection_->progress) protection_->progress(primary::Name(state), why);
+}
+
+void Vm::OnPrimaryEvent(const std::string& what) {
+  AddEvent("protection", what);
+  if (protection_ && protection_->progress) {
+    protection_->progress("event", what);
+  }
+}
+
+Vm::Awaitable<void> Vm::RunProtection(std::shared_ptr<Protection> protection) {
+  auto self = shared_from_this();
+  protection->outcome = co_await protection->agent->Run();
+  primary_metrics_ = protection->agent->metrics();
+  protection_.reset();
+  FinishProtection(*protection);
+  changed_.NotifyAll();
+}
+
+// ---- its end ----
+
+void Vm::FinishProtection(const Protection& protection) {
+  const primary::Outcome& outcome = *protection.outcome;
+  std::string peer = condition_.peer;
+  SetEpoch(outcome.epoch);
+  AddEvent("protection", fmt::format("ended: {}", outcome.why));
+  switch (outcome.end) {
+    case primary::End::kNotStarted:
+      condition_.peer = protection.before.peer;
+      SetCondition(Role::kPrimary, protection.before.state,
+                   protection.before.reason, protection.before.why);
+      return;
+    case primary::End::kDisabled:
+      condition_.peer.clear();
+      SetCondition(Role::kPrimary, State::kDisabled, Reason::kUserAction,
+                   outcome.why);
+      return;
+    case primary::End::kAlone:
+      SetCondition(Role::kPrimary, State::kNeedBackup,
+                   ReasonFromName(outcome.reason), outcome.why);
+      return;
+    case primary::End::kMoved:
+      owns_record_ = false;
+      DropEngine();
+      SetCondition(Role::kNone, State::kHalted, Reason::kUserAction,
+                   outcome.why);
+      return;
+    case primary::End::kFenced:
+      owns_record_ = false;
+      DropEngine();
+      SetCondition(Role::kNone, State::kHalted, Reason::kFenced, outcome.why);
+      return;
+    case primary::End::kVmGone:
+      break;
+  }
+  bool free = !outcome.handed_over;  // nobody else was entitled
+  if (free) {
+    guest_shut_down_ = outcome.guest_shutdown;
+    boost::asio::co_spawn(
+        context_.io,
+        [self = shared_from_this(), why = outcome.why]() -> Awaitable<void> {
+          co_await self->HandleEngineExit(why);
+        },
+        boost::asio::detached);
+    return;
+  }
+  DropEngine();
+  SetCondition(Role::kNone, State::kHalted, Reason::kFenced,
+               fmt::format("{}; {} takes over", outcome.why, peer));
+  boost::asio::co_spawn(context_.io,
+                        WatchHandedOver(condition_.epoch, std::move(peer)),
+                        boost::asio::detached);
+}
+
+// Waits for the record that proves that the peer took over. Without it the
+// VM runs nowhere, and its record stays ours until start or stop.
+Vm::Awaitable<void> Vm::WatchHandedOver(uint64_t epoch, std::string peer) {
+  auto self = shared_from_this();
+  VerbLock lock(*this, "handing over");
+  auto deadline = steady_clock::now() + kHandedOverTimeout;
+  while (steady_clock::now() < deadline) {
+    auto read = co_await context_.records.Read(name());
+    if (read.ok() && read->has_value() && (*read)->epoch > epoch) {
+      owns_record_ = false;
+      SetEpoch((*read)->epoch);
+      SetCondition(Role::kNone, State::kHalted, Reason::kFenced,
+                   fmt::format("test-and-set for epoch {} is held by {}",
+                               (*read)->epoch, (*read)->holder));
+      co_return;
+    }
+    boost::asio::steady_timer pause(context_.io, kHandedOverPoll);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+  }
+  SetCondition(Role::kNone, State::kFailed, Reason::kHostFailure,
+               fmt::format("the engine died and {} did not take over", peer));
+}
+
+Vm::Awaitable<Status> Vm::EndProtection(const std::string& why) {
+  std::shared_ptr<Protection> protection = protection_;
+  if (!protection) co_return Status::Ok();
+  protection->agent->Disable(why);
+  bool ended = co_await changed_.Wait(
+      [&protection] { return protection->outcome.has_value(); },
+      steady_clock::now() + kEndTimeout);
+  if (ended) co_return Status::Ok();
+  co_return Status::Unavailable(
+      fmt::format("{} is still protected: {}", name(), condition_.why),
+      "outputs are held until the test-and-set answers; check shared_dir");
+}
+
+// ---- disable, failover ----
+
+Vm::Awaitable<Status> Vm::Disable() {
+  auto self = shared_from_this();
+  if (session_ != nullptr) {
+    co_return Status::Invalid(
+        fmt::format("{} is the backup here", name()),
+        fmt::format("ftctl disable {} on {}", name(), condition_.peer));
+  }
+  if (Status status = RefuseBusy("disable"); !status.ok()) co_return status;
+  if (!engine_) {
+    co_return Status::Invalid(fmt::format("{} does not run here", name()),
+                              "ftctl status shows what does");
+  }
+  VerbLock lock(*this, "disable");
+  if (protection_) {
+    Status ended = co_await EndProtection("disabled by the operator");
+    if (!ended.ok()) co_return ended;
+  }
+  if (!engine_) {
+    co_return Status::Failed(
+        fmt::format("{} does not run here any more: {}", name(),
+                    condition_.why),
+        "see ftctl status on its other host");
+  }
+  condition_.peer.clear();
+  SetCondition(Role::kPrimary, State::kDisabled, Reason::kUserAction,
+               "runs unprotected, as the operator wants it");
+  co_return Status::Ok();
+}
+
+Vm::Awaitable<Status> Vm::Failover() {
+  auto self = shared_from_this();
+  if (session_ != nullptr) {
+    co_return Status::Invalid(
+        fmt::format("{} is the backup here", name()),
+        fmt::format("ftctl failover {} on {}", name(), condition_.peer));
+  }
+  if (Status status = RefuseBusy("failover"); !status.ok()) co_return status;
+  if (!protection_ || condition_.state != State::kProtected) {
+    co_return Status::Invalid(
+        fmt::format("{} is {}, so no backup can take it", name(),
+                    Name(condition_.state)),
+        fmt::format("ftctl enable {} --backup HOST first", name()));
+  }
+  VerbLock lock(*this, "failover");
+  std::shared_ptr<Protection> protection = protection_;
+  Status status = co_await protection->agent->Failover();
+  if (!status.ok()) co_return status;
+  // The peer has it; ours is a moment from its end.
+  co_await changed_.Wait(
+      [&protection] { return protection->outcome.has_value(); },
+      steady_clock::now() + kEndTimeout);
+  co_return Status::Ok();
+}
+
+Vm::Awaitable<void> Vm::LeaveRunning() {
+  auto self = shared_from_this();
+  if (!protection_) co_return;
+  Status status = co_await EndProtection("ftd stops");
+  if (!status.ok()) AddEvent("protection", status.ToString());
+  if (engine_ && condition_.state == State::kDisabled) {
+    SetCondition(Role::kPrimary, State::kNeedBackup, Reason::kUserAction,
+                 "ftd was stopped; the VM runs unprotected");
+  }
+}
+
+}  // namespace ft::host
