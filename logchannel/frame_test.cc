@@ -48,6 +48,16 @@ Bytes Encode(const wire::FrameHeader& header, const Bytes& payload = {}) {
   return bytes;
 }
 
+std::string Hex(const Bytes& bytes) {
+  std::string hex;
+  for (std::byte byte : bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    hex += kDigits[static_cast<int>(byte) >> 4];
+    hex += kDigits[static_cast<int>(byte) & 15];
+  }
+  return hex;
+}
+
 void Append(Bytes& to, const Bytes& more) {
   to.insert(to.end(), more.begin(), more.end());
 }
@@ -107,18 +117,26 @@ Decoded FeedAll(const Bytes& stream) {
 
 Status Refusal(const Bytes& stream) { return FeedAll(stream).status; }
 
+// docs/log-channel.md, "Examples in bytes".
 TEST(Frame, LiesOnTheWireAsTheDocumentationShows) {
-  wire::FrameHeader header;
-  header.set_epoch(7);
-  header.mutable_ack()->set_received(300);
-  header.mutable_ack()->set_replayed(256);
-  const Bytes bytes = Encode(header);
-  const std::string head(reinterpret_cast<const char*>(bytes.data()),
-                         bytes.size());
-  EXPECT_EQ(head.substr(0, 4), "FTLG");
-  EXPECT_EQ(head.substr(4, 8), std::string("\x0a\0\0\0\0\0\0\0", 8));
-  EXPECT_EQ(head.substr(16),
-            std::string("\x08\x07\x32\x06\x08\xac\x02\x10\x80\x02", 10));
+  wire::FrameHeader ack = AckHeader(300);
+  ack.set_epoch(7);
+  ack.mutable_ack()->set_replayed(256);
+  EXPECT_EQ(Hex(Encode(ack)),
+            "46544c470a000000000000006dc69ce9"
+            "0807320608ac02108002");
+
+  wire::FrameHeader entries = EntriesHeader(4096);
+  entries.set_epoch(7);
+  entries.mutable_entries()->set_released(4000);
+  const Bytes log = {std::byte{0x01}, std::byte{0x05}, std::byte{0x00},
+                     std::byte{0x00}, std::byte{0x02}, std::byte{0x01},
+                     std::byte{0x00}, std::byte{0x00}, std::byte{0x10}};
+  EXPECT_EQ(Hex(Encode(entries, log)),
+            "46544c470a0000000900000002999589"
+            "08072a0608802010a01f"
+            "01050000"
+            "0201000010");
 }
 
 TEST(FrameDecoder, ReturnsWhatWasEncoded) {

@@ -34,6 +34,14 @@ std::string Datagram(const std::string& body) {
   return datagram + body;
 }
 
+// docs/log-channel.md, "Heartbeats".
+TEST(Heartbeat, LiesOnTheWireAsTheDocumentationShows) {
+  EXPECT_EQ(EncodeHeartbeat(Beat(7, 300)),
+            std::string("FTHB\x08\xd6\xcd\x87"
+                        "\x08\x01\x12\x03vm1\x18\x07\x22\x05hostA"
+                        "\x28\xac\x02"));
+}
+
 TEST(Heartbeat, DecodesWhatWasEncoded) {
   const std::string datagram = EncodeHeartbeat(Beat(3, 17));
   EXPECT_EQ(datagram.substr(0, 4), "FTHB");
