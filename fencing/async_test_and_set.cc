@@ -100,12 +100,17 @@ Status AsyncTestAndSet::NoAnswer() const {
                              "check the shared file system");
 }
 
+// The questions below have names because g++ 12 copies a closure that is a
+// temporary of a co_await byte by byte, and destroys it twice.
+
 asio::awaitable<Result<std::optional<VmRecord>>> AsyncTestAndSet::Read(
     std::string vm) {
   using Answer = Result<std::optional<VmRecord>>;
   auto answer = std::make_shared<std::optional<Answer>>();
-  const bool answered = co_await Run(
-      [store = store_, vm, answer] { answer->emplace(store->Read(vm)); });
+  std::function<void()> question = [store = store_, vm, answer] {
+    answer->emplace(store->Read(vm));
+  };
+  const bool answered = co_await Run(std::move(question));
   if (!answered) co_return NoAnswer();
   co_return std::move(**answer);
 }
@@ -113,10 +118,11 @@ asio::awaitable<Result<std::optional<VmRecord>>> AsyncTestAndSet::Read(
 asio::awaitable<TestAndSetAnswer> AsyncTestAndSet::Acquire(
     std::string vm, uint64_t expected_epoch, std::string contender) {
   auto answer = std::make_shared<TestAndSetAnswer>();
-  const bool answered =
-      co_await Run([store = store_, vm, expected_epoch, contender, answer] {
-        *answer = store->Acquire(vm, expected_epoch, contender);
-      });
+  std::function<void()> question = [store = store_, vm, expected_epoch,
+                                    contender, answer] {
+    *answer = store->Acquire(vm, expected_epoch, contender);
+  };
+  const bool answered = co_await Run(std::move(question));
   if (!answered) co_return TestAndSetAnswer::Unreachable(NoAnswer());
   co_return std::move(*answer);
 }
@@ -124,10 +130,10 @@ asio::awaitable<TestAndSetAnswer> AsyncTestAndSet::Acquire(
 asio::awaitable<Status> AsyncTestAndSet::Release(std::string vm, uint64_t epoch,
                                                  std::string holder) {
   auto answer = std::make_shared<Status>();
-  const bool answered =
-      co_await Run([store = store_, vm, epoch, holder, answer] {
-        *answer = store->Release(vm, epoch, holder);
-      });
+  std::function<void()> question = [store = store_, vm, epoch, holder, answer] {
+    *answer = store->Release(vm, epoch, holder);
+  };
+  const bool answered = co_await Run(std::move(question));
   if (!answered) co_return NoAnswer();
   co_return std::move(*answer);
 }

@@ -38,7 +38,8 @@ class AsyncTestAndSet {
   // what a client's TCP bears.
   static constexpr std::chrono::milliseconds kDeadline{1000};
 
-  // `store` is shared with threads that may outlive this object.
+  // `store` is shared with threads that may outlive this object. Coroutines
+  // that await an answer must not.
   explicit AsyncTestAndSet(std::shared_ptr<TestAndSet> store,
                            std::chrono::milliseconds deadline = kDeadline);
 

@@ -7,7 +7,7 @@
 //     vm vm1
 //     epoch 8
 //     holder hostB           "holder" alone when the VM is released
-//     crc32c 5a0c1f77        of all bytes above this line
+//     crc32c 44989a55        of all bytes above this line
 //
 // Text, because an operator will read it on a bad night.
 //
