@@ -57,8 +57,7 @@ void Engine::State::BeginWatching() {
   FT_CHECK(pidfd >= 0) << "pidfd of engine " << process->pid();
   exit_watch.emplace(executor, pidfd);
   asio::co_spawn(
-      executor,
-      [state = shared_from_this()] { return state->WatchExit(); },
+      executor, [state = shared_from_this()] { return state->WatchExit(); },
       asio::detached);
 }
 
@@ -225,8 +224,7 @@ Engine::Awaitable<Result<uint64_t>> Engine::Protect() {
 }
 
 Engine::Awaitable<Status> Engine::Unprotect() {
-  co_return Discard(
-      co_await state_->Execute("x-ft-unprotect", json::object()));
+  co_return Discard(co_await state_->Execute("x-ft-unprotect", json::object()));
 }
 
 Engine::Awaitable<Result<LiveResult>> Engine::GoLive(uint64_t position,

@@ -25,8 +25,8 @@ void Append(Arguments& argv, std::initializer_list<std::string> more) {
 // What the guest can see; no path of this host but the boot files.
 void AppendMachine(Arguments& argv, const VmDefinition& vm) {
   Append(argv, {"-name", Escape(vm.name), "-uuid", vm.uuid});
-  Append(argv, {"-machine", "pc,accel=tcg", "-cpu", "qemu64", "-smp", "1",
-                "-m", std::to_string(vm.memory_mib)});
+  Append(argv, {"-machine", "pc,accel=tcg", "-cpu", "qemu64", "-smp", "1", "-m",
+                std::to_string(vm.memory_mib)});
   Append(argv, {"-nodefaults", "-no-user-config", "-display", "none"});
   Append(argv, {"-rtc", "base=utc,clock=vm"});
   Append(argv, {"-kernel", vm.kernel});
@@ -43,15 +43,15 @@ void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
                                ",script=no,downscript=no,vhost=off"});
   Append(argv, {"-device", nic.model + "-pci,netdev=" + net +
                                ",mac=" + nic.mac + ",romfile="});
-  Append(argv, {"-object", "filter-ft,id=f" + std::to_string(index) +
-                               ",netdev=" + net});
+  Append(argv, {"-object",
+                "filter-ft,id=f" + std::to_string(index) + ",netdev=" + net});
 }
 
 bool SafeInShell(const std::string& word) {
-  return !word.empty() &&
-         word.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789_-./,:=+@%") == std::string::npos;
+  return !word.empty() && word.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789_-./,:=+@%") == std::string::npos;
 }
 
 }  // namespace
@@ -65,15 +65,15 @@ std::string ShareDir(const EngineOptions& options) {
 std::vector<std::string> EngineCommand(const EngineOptions& options) {
   Arguments argv = {options.binary, "-L", ShareDir(options)};
   AppendMachine(argv, options.vm);
-  Append(argv, {"-icount", "shift=auto,rr=ft,rrfile=" +
-                               Escape(options.ring_path)});
+  Append(argv,
+         {"-icount", "shift=auto,rr=ft,rrfile=" + Escape(options.ring_path)});
   Append(argv, {"-serial", "file:" + options.console_log});
   Append(argv, {"-monitor", "none"});
   for (size_t i = 0; i < options.vm.nics.size(); ++i) {
     AppendNic(argv, options.vm.nics[i], options.taps.at(i), i);
   }
-  Append(argv, {"-qmp", "unix:" + Escape(options.qmp_path) +
-                            ",server=on,wait=off"});
+  Append(argv,
+         {"-qmp", "unix:" + Escape(options.qmp_path) + ",server=on,wait=off"});
   if (options.incoming) Append(argv, {"-incoming", *options.incoming});
   argv.insert(argv.end(), options.extra_arguments.begin(),
               options.extra_arguments.end());

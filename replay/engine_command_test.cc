@@ -45,8 +45,8 @@ TEST(EngineCommand, IsTheDocumentedOne) {
           "shift=auto,rr=ft,rrfile=/dev/shm/ring", "-serial",
           "file:/log/vm1.console", "-monitor", "none", "-netdev",
           "tap,id=n0,ifname=tap0,script=no,downscript=no,vhost=off", "-device",
-          "virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56,romfile=",
-          "-object", "filter-ft,id=f0,netdev=n0", "-qmp",
+          "virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56,romfile=", "-object",
+          "filter-ft,id=f0,netdev=n0", "-qmp",
           "unix:/run/vm1.qmp,server=on,wait=off"));
 }
 

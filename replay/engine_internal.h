@@ -37,8 +37,8 @@ struct Engine::State : std::enable_shared_from_this<Engine::State> {
   // Once: ends every wait and tells the listeners.
   void ProcessEnded();
   void EndWaits(const Status& why);
-  Awaitable<Result<boost::json::value>> Execute(
-      std::string command, boost::json::object arguments);
+  Awaitable<Result<boost::json::value>> Execute(std::string command,
+                                                boost::json::object arguments);
   Awaitable<bool> WaitExit(Milliseconds timeout);
   template <typename Callback>
   void Tell(Callback callback);

@@ -82,6 +82,7 @@ Result<EngineState> ParseEngineState(const json::value& answer) {
       .Read("holding", state.holding)
       .Read("running", state.running)
       .Read("orphaned", state.orphaned)
+      .Read("diverged", state.diverged)
       .Read("committed", state.committed)
       .Read("consumed", state.consumed)
       .Read("acknowledged", state.acknowledged)

@@ -18,9 +18,10 @@ namespace ft::replay {
 struct EngineState {
   bool recording = false;  // else replaying (or waiting for a clone)
   bool keeping_log = false;
-  bool holding = false;  // the output rule is in force
-  bool running = false;  // the guest executes
-  bool orphaned = false;
+  bool holding = false;   // the output rule is in force
+  bool running = false;   // the guest executes
+  bool orphaned = false;  // see EngineListener::OnOrphaned
+  bool diverged = false;  // see EngineListener::OnDivergence
   uint64_t committed = 0;
   uint64_t consumed = 0;
   uint64_t acknowledged = 0;

@@ -17,7 +17,7 @@ constexpr char kQuery[] =
         "committed":10,"consumed":2,"acknowledged":3,"released":4,
         "icount":18446744073709551615,"held-outputs":5,"held-bytes":6,
         "outputs":7,"output-delay-us-p50":8,"output-delay-us-p99":9,
-        "clone-pause-us":11,"clone-total-us":12,"orphaned":false,
+        "clone-pause-us":11,"clone-total-us":12,"orphaned":false,"diverged":true,
         "engine-build":"abc"})";
 
 TEST(EngineMessages, Query_IsRead) {
@@ -27,6 +27,7 @@ TEST(EngineMessages, Query_IsRead) {
   EXPECT_TRUE(state->keeping_log);
   EXPECT_TRUE(state->holding);
   EXPECT_FALSE(state->orphaned);
+  EXPECT_TRUE(state->diverged);
   EXPECT_EQ(state->committed, 10u);
   EXPECT_EQ(state->icount, UINT64_MAX);
   EXPECT_EQ(state->clone_total_us, 12u);
@@ -46,10 +47,10 @@ TEST(EngineMessages, Query_MissingFieldIsNamed) {
 }
 
 TEST(EngineMessages, CloneEvent_TellsBothEnds) {
-  auto done = ParseCloneEvent(
-      parse(R"({"status":"completed","position":1,"pause-us":2,
+  auto done =
+      ParseCloneEvent(parse(R"({"status":"completed","position":1,"pause-us":2,
                 "total-us":3})")
-          .as_object());
+                          .as_object());
   ASSERT_TRUE(done.ok());
   EXPECT_EQ(done->position, 1u);
   EXPECT_EQ(done->total_us, 3u);

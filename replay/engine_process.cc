@@ -35,10 +35,9 @@ class SpawnSetup {
     posix_spawnattr_init(&attributes_);
     posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null",
                                      O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO,
-                                     stderr_log.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND,
-                                     0640);
+    posix_spawn_file_actions_addopen(
+        &actions_, STDOUT_FILENO, stderr_log.c_str(),
+        O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640);
     posix_spawn_file_actions_adddup2(&actions_, STDOUT_FILENO, STDERR_FILENO);
     posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
     // A session of its own: no signal meant for ftd's group reaches it. ftd's
@@ -102,10 +101,9 @@ bool CommandLineNames(pid_t pid, const std::string& needle) {
 // still the same engine.
 std::string ExecutableOf(pid_t pid) {
   std::error_code error;
-  std::string path =
-      std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe",
-                                    error)
-          .string();
+  std::string path = std::filesystem::read_symlink(
+                         "/proc/" + std::to_string(pid) + "/exe", error)
+                         .string();
   const std::string deleted = " (deleted)";
   if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
   return path;
@@ -135,8 +133,8 @@ Result<std::unique_ptr<EngineProcess>> EngineProcess::Spawn(
   }
   pid_t pid = 0;
   if (int error = SpawnSetup(stderr_log).Spawn(argv, &pid); error != 0) {
-    return Status::Unavailable("engine " + argv[0] + " does not start: " +
-                               std::strerror(error));
+    return Status::Unavailable("engine " + argv[0] +
+                               " does not start: " + std::strerror(error));
   }
   // The pid is ours until it is reaped, so this cannot hit a stranger.
   const int pidfd = PidfdOpen(pid);
@@ -157,8 +155,8 @@ Result<std::unique_ptr<EngineProcess>> EngineProcess::Adopt(
   const std::string who = "process " + std::to_string(pid);
   const int pidfd = pid > 0 ? PidfdOpen(pid) : -1;
   if (pidfd < 0) return Status::Invalid(who + " is gone");
-  auto process = std::unique_ptr<EngineProcess>(
-      new EngineProcess(pid, pidfd, stderr_log));
+  auto process =
+      std::unique_ptr<EngineProcess>(new EngineProcess(pid, pidfd, stderr_log));
   // Verified after the pidfd is open: what /proc says now is about the
   // process behind it unless that one has ended, which Running() tells.
   std::error_code error;
@@ -186,8 +184,8 @@ bool EngineProcess::WaitForExit(int timeout_ms) {
   exit_ = ExitStatus{};
   // Only a child of ours leaves a status; of an adopted one this fails.
   siginfo_t info = {};
-  if (waitid(P_PIDFD, static_cast<id_t>(pidfd_), &info,
-             WEXITED | WNOHANG) == 0) {
+  if (waitid(P_PIDFD, static_cast<id_t>(pidfd_), &info, WEXITED | WNOHANG) ==
+      0) {
     if (info.si_code == CLD_EXITED) {
       exit_->code = info.si_status;
     } else {

@@ -78,8 +78,8 @@ TEST_F(EngineProcessTest, Spawn_UnwritableLogDirectoryIsNamed) {
 }
 
 TEST_F(EngineProcessTest, EarlyDeath_LeavesCodeAndLastLine) {
-  auto& process = Spawn(
-      "echo one >&2; echo 'qemu-system-x86_64: bad device' >&2; exit 3");
+  auto& process =
+      Spawn("echo one >&2; echo 'qemu-system-x86_64: bad device' >&2; exit 3");
   ASSERT_TRUE(process.WaitForExit(kSoonMs));
   EXPECT_FALSE(process.Running());
   EXPECT_EQ(process.exit_status()->code, 3);
@@ -95,8 +95,7 @@ TEST_F(EngineProcessTest, Engine_HasItsOwnSessionAndNoneOfOurDescriptors) {
   const std::string proc = "/proc/" + std::to_string(process.pid());
   EXPECT_EQ(std::filesystem::read_symlink(proc + "/fd/0"), "/dev/null");
   EXPECT_EQ(std::filesystem::read_symlink(proc + "/fd/2"), log_);
-  EXPECT_FALSE(std::filesystem::exists(proc + "/fd/" +
-                                       std::to_string(leaked)));
+  EXPECT_FALSE(std::filesystem::exists(proc + "/fd/" + std::to_string(leaked)));
 }
 
 TEST_F(EngineProcessTest, Kill_EndsItAndIsHarmlessTwice) {
@@ -110,8 +109,8 @@ TEST_F(EngineProcessTest, Kill_EndsItAndIsHarmlessTwice) {
 
 TEST_F(EngineProcessTest, Adopt_TakesTheSameProcess) {
   auto& process = SpawnStaying("/dev/shm/vm1.ring");
-  auto adopted = EngineProcess::Adopt(process.pid(), "/bin/sh",
-                                      "/dev/shm/vm1.ring", log_);
+  auto adopted =
+      EngineProcess::Adopt(process.pid(), "/bin/sh", "/dev/shm/vm1.ring", log_);
   ASSERT_TRUE(adopted.ok()) << adopted.status().ToString();
   EXPECT_TRUE((*adopted)->Running());
   (*adopted)->Kill();

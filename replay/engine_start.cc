@@ -27,9 +27,8 @@ Status CheckPaths(const EngineOptions& options) {
     return Status::Invalid("socket path " + options.qmp_path + " is too long",
                            "use a shorter run_dir");
   }
-  for (const std::string& path :
-       {options.ring_path, options.qmp_path, options.console_log,
-        options.stderr_log}) {
+  for (const std::string& path : {options.ring_path, options.qmp_path,
+                                  options.console_log, options.stderr_log}) {
     const auto directory = std::filesystem::path(path).parent_path();
     if (access(directory.c_str(), W_OK) != 0) {
       return Status::Unavailable(
@@ -84,7 +83,7 @@ Status Engine::State::EarlyExit() {
   const std::string line = process->LastErrorLine();
   return Status::Unavailable(
       "the engine of " + name() + " did not start: " +
-          (line.empty() ? "it " + process->exit_status()->Describe() : line));
+      (line.empty() ? "it " + process->exit_status()->Describe() : line));
 }
 
 Engine::Awaitable<Status> Engine::State::ConnectQmp(Milliseconds timeout) {

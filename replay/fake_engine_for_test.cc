@@ -52,8 +52,8 @@ int Listen(const std::string& path) {
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address),
-           sizeof address) != 0 ||
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) !=
+          0 ||
       listen(listener, 1) != 0) {
     std::perror("fake engine: socket");
     std::exit(1);
@@ -116,7 +116,9 @@ class FakeEngine {
     if (command == "x-ft-query") return Query();
     if (command == "x-ft-protect") return {{"position", committed()}};
     if (command == "x-ft-digest") {
-      return {{"icount", 1}, {"position", committed()}, {"ram", "aa"},
+      return {{"icount", 1},
+              {"position", committed()},
+              {"ram", "aa"},
               {"cpu", "bb"}};
     }
     return {};
@@ -146,15 +148,25 @@ class FakeEngine {
   uint64_t committed() { return ring_.shared()->committed; }
 
   json::object Query() {
-    return {{"mode", "record"},       {"log-mode", "discard"},
-            {"holding", false},       {"running", true},
-            {"orphaned", false},      {"committed", committed()},
-            {"consumed", 0},          {"acknowledged", 0},
-            {"released", 0},          {"icount", 0},
-            {"held-outputs", 0},      {"held-bytes", 0},
-            {"outputs", 0},           {"output-delay-us-p50", 0},
-            {"output-delay-us-p99", 0}, {"clone-pause-us", 0},
-            {"clone-total-us", 0},    {"engine-build", "test-build"}};
+    return {{"mode", "record"},
+            {"log-mode", "discard"},
+            {"holding", false},
+            {"running", true},
+            {"orphaned", false},
+            {"diverged", false},
+            {"committed", committed()},
+            {"consumed", 0},
+            {"acknowledged", 0},
+            {"released", 0},
+            {"icount", 0},
+            {"held-outputs", 0},
+            {"held-bytes", 0},
+            {"outputs", 0},
+            {"output-delay-us-p50", 0},
+            {"output-delay-us-p99", 0},
+            {"clone-pause-us", 0},
+            {"clone-total-us", 0},
+            {"engine-build", "test-build"}};
   }
 
   EngineRingForTest& ring_;
@@ -168,8 +180,10 @@ int main(int argc, char** argv) {
   auto options = ParseArguments(argc, argv);
   const std::string words = options["-append"];
   if (words.find("fake.die") != std::string::npos) {
-    std::fputs("warning: nothing\n"
-               "qemu-system-x86_64: -device vhost: not supported\n", stderr);
+    std::fputs(
+        "warning: nothing\n"
+        "qemu-system-x86_64: -device vhost: not supported\n",
+        stderr);
     return 1;
   }
   EngineRingForTest::Options ring_options;

@@ -68,11 +68,10 @@ asio::awaitable<Result<json::object>> QmpClient::State::ReadObject() {
       socket, asio::dynamic_buffer(inbox, kLineBytesMax), '\n',
       asio::redirect_error(asio::use_awaitable, error));
   if (error) {
-    co_return Status::Unavailable("QMP connection " + path + " was lost: " +
-                                  error.message());
+    co_return Status::Unavailable("QMP connection " + path +
+                                  " was lost: " + error.message());
   }
-  json::value value =
-      json::parse(json::string_view(inbox.data(), size), error);
+  json::value value = json::parse(json::string_view(inbox.data(), size), error);
   inbox.erase(0, size);
   if (error || !value.is_object()) {
     co_return Status::Unavailable("QMP connection " + path +
@@ -122,8 +121,8 @@ void QmpClient::State::Handle(const json::object& message) {
   }
   const json::value* error = message.if_contains("error");
   const bool told = error != nullptr && error->is_object();
-  command->second->Set(Status::Failed(
-      told ? Field(error->get_object(), "desc") : "QMP error without a text"));
+  command->second->Set(Status::Failed(told ? Field(error->get_object(), "desc")
+                                           : "QMP error without a text"));
 }
 
 void QmpClient::State::Send(const std::string& line) {
@@ -132,13 +131,13 @@ void QmpClient::State::Send(const std::string& line) {
   writing = true;
   auto chunk = std::make_shared<std::string>(std::move(outbox));
   outbox.clear();
-  asio::async_write(socket, asio::buffer(*chunk),
-                    [self = shared_from_this(), chunk](error_code error,
-                                                       size_t) {
-                      self->writing = false;
-                      if (error || self->outbox.empty()) return;
-                      self->Send("");
-                    });
+  asio::async_write(
+      socket, asio::buffer(*chunk),
+      [self = shared_from_this(), chunk](error_code error, size_t) {
+        self->writing = false;
+        if (error || self->outbox.empty()) return;
+        self->Send("");
+      });
 }
 
 // The engine's doing.
@@ -155,8 +154,7 @@ void QmpClient::State::Shut(const Status& why) {
   for (auto& [id, command] : commands) command->Set(why);
 }
 
-QmpClient::QmpClient(std::shared_ptr<State> state)
-    : state_(std::move(state)) {}
+QmpClient::QmpClient(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 QmpClient::~QmpClient() { Close(); }
 
@@ -218,9 +216,8 @@ asio::awaitable<Result<json::value>> QmpClient::Execute(
   auto result = co_await answer->Wait(timeout);
   state->commands.erase(id);
   if (result) co_return std::move(*result);
-  co_return Status::Unavailable(
-      "QMP " + command + " was not answered within " +
-      std::to_string(timeout.count()) + " ms");
+  co_return Status::Unavailable("QMP " + command + " was not answered within " +
+                                std::to_string(timeout.count()) + " ms");
 }
 
 bool QmpClient::connected() const { return !state_->closed; }
@@ -229,8 +226,8 @@ void QmpClient::Close() {
   state_->on_event = nullptr;
   state_->on_lost = nullptr;
   if (!state_->closed) {
-    state_->Shut(Status::Unavailable("QMP connection " + state_->path +
-                                     " was closed"));
+    state_->Shut(
+        Status::Unavailable("QMP connection " + state_->path + " was closed"));
   }
 }
 

@@ -25,8 +25,8 @@ namespace ft::replay {
 
 class QmpClient {
  public:
-  using EventHandler = std::function<void(
-      const std::string& name, const boost::json::object& data)>;
+  using EventHandler = std::function<void(const std::string& name,
+                                          const boost::json::object& data)>;
   // Called once when the engine closed the connection or spoke nonsense; not
   // called after Close().
   using LostHandler = std::function<void(const Status& why)>;

@@ -75,7 +75,8 @@ class QmpClientTest : public ::testing::Test {
         server_, asio::dynamic_buffer(inbox_), '\n',
         asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return "";
-    const json::object message = json::parse(inbox_.substr(0, size)).as_object();
+    const json::object message =
+        json::parse(inbox_.substr(0, size)).as_object();
     inbox_.erase(0, size);
     last_ = message;
     commands_.emplace_back(message.at("execute").as_string().c_str());
@@ -86,7 +87,8 @@ class QmpClientTest : public ::testing::Test {
     const std::string id = std::to_string(last_.at("id").as_int64());
     if (command == "silent") co_return;
     if (command == "fail") {
-      co_await Say("{\"id\": " + id + ", \"error\": {\"class\": "
+      co_await Say("{\"id\": " + id +
+                   ", \"error\": {\"class\": "
                    "\"GenericError\", \"desc\": \"no such thing\"}}\r\n");
     } else if (command == "hang-up") {
       server_.close();
@@ -98,8 +100,10 @@ class QmpClientTest : public ::testing::Test {
       co_await Say("{\"return\": 2, \"id\": " + id + "}\n");
       co_await Say("{\"return\": 1, \"id\": " + held_ + "}\n");
     } else if (command == "event") {
-      co_await Say("{\"event\": \"FT_FOLLOW\", \"data\": {\"position\": 7}}\n"
-                   "{\"return\": {}, \"id\": " + id + "}\n");
+      co_await Say(
+          "{\"event\": \"FT_FOLLOW\", \"data\": {\"position\": 7}}\n"
+          "{\"return\": {}, \"id\": " +
+          id + "}\n");
     } else {
       co_await Say("{\"return\": {}, \"id\": " + id + "}\n");
     }

@@ -107,8 +107,8 @@ std::string TapName(const std::string& vm_name, size_t nic_index) {
   if (name.size() < IFNAMSIZ) return name;
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
   unsigned int size = 0;
-  EVP_Digest(vm_name.data(), vm_name.size(), digest.data(), &size,
-             EVP_sha256(), nullptr);
+  EVP_Digest(vm_name.data(), vm_name.size(), digest.data(), &size, EVP_sha256(),
+             nullptr);
   char hex[9];
   std::snprintf(hex, sizeof hex, "%02x%02x%02x%02x", digest[0], digest[1],
                 digest[2], digest[3]);
@@ -120,8 +120,7 @@ Status CheckBridge(const std::string& bridge) {
   if (!Exists(bridge)) {
     return Status::Invalid("bridge " + bridge + " does not exist",
                            "create it: ip link add " + bridge +
-                               " type bridge && ip link set " + bridge +
-                               " up");
+                               " type bridge && ip link set " + bridge + " up");
   }
   // Asked of the driver: sysfs shows the network namespace that it was
   // mounted in, which need not be ours.

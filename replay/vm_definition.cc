@@ -71,9 +71,9 @@ Result<std::string> Sha256OfFile(const std::string& what,
 Status ValidateNic(const Nic& nic, size_t index) {
   const std::string which = "nic " + std::to_string(index) + ": ";
   if (nic.model != kNicModel) {
-    return Status::Invalid(which + "model \"" + nic.model +
-                               "\" is not supported",
-                           "use \"virtio-net\"");
+    return Status::Invalid(
+        which + "model \"" + nic.model + "\" is not supported",
+        "use \"virtio-net\"");
   }
   // The second hex digit's low bit marks a multicast address.
   if (!Matches(nic.mac, "[0-9a-f][02468ace](:[0-9a-f]{2}){5}")) {
@@ -150,8 +150,9 @@ Status Validate(const VmDefinition& vm) {
     if (!status.ok()) return status;
   }
   if (vm.nics.size() > kNicsMax) {
-    return Status::Invalid(std::to_string(vm.nics.size()) + " NICs are too many",
-                           "give at most " + std::to_string(kNicsMax));
+    return Status::Invalid(
+        std::to_string(vm.nics.size()) + " NICs are too many",
+        "give at most " + std::to_string(kNicsMax));
   }
   for (size_t i = 0; i < vm.nics.size(); ++i) {
     auto status = ValidateNic(vm.nics[i], i);

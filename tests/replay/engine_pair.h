@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// EnginePair: two real engines on this machine, one recording, one replaying,
+// and in between, instead of two ftds and a network, a pump that carries log
+// entries from ring to ring. Everything runs on the test's thread.
+//
+//     EnginePair pair({.workload = "torture-tiny"});
+//     ASSERT_TRUE(pair.StartPrimary());
+//     ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+//     ASSERT_TRUE(pair.Clone());
+//     ...
+//
+// A step that fails says so (ADD_FAILURE, naming the engine's own words) and
+// returns false. Destruction ends both engines, whatever happened. After a
+// failed test the consoles, the engines' stderr, their command lines and both
+// rings stay, and the directory's name is printed.
+//
+// Needs the guest of tests/guest and the engine of replay/qemu; without them
+// a test fails and says how to make them.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "logchannel/ring_doorbell.h"
+#include "replay/engine.h"
+
+namespace ft::replay {
+
+enum class Side { kPrimary, kBackup };
+
+struct PairOptions {
+  // A file of tests/guest/workloads, and its ft.n.
+  std::string workload = "torture-tiny";
+  int rounds = 5;
+  uint32_t memory_mib = 192;
+  // One NIC, 10.9.0.2/24, on bridge br0 (network_bed.h).
+  bool network = false;
+  // For the primary only: what it should refuse.
+  std::vector<std::string> extra_arguments = {};
+};
+
+class EnginePair {
+ public:
+  using Milliseconds = std::chrono::milliseconds;
+
+  explicit EnginePair(PairOptions options);
+  ~EnginePair();
+  EnginePair(const EnginePair&) = delete;
+  EnginePair& operator=(const EnginePair&) = delete;
+
+  // Why the primary did not start; for tests of refusals.
+  Status TryStartPrimary();
+
+  bool StartPrimary();
+  // Starts the backup, clones the primary into it and begins to pump.
+  bool Clone();
+  bool Protect();
+  // While off, the backup gets nothing and acknowledges nothing.
+  void SetPumping(bool on);
+  bool Stop(Side side);
+  // SIGKILL. What the pump has not carried yet is lost, as with a host.
+  void KillPrimary();
+  // With everything that was carried over.
+  bool GoLive();
+
+  // Until the console has `text`; false when it does not come in time.
+  bool WaitForConsole(Side side, const std::string& text,
+                      Milliseconds timeout = std::chrono::seconds(60));
+  // Until the backup has executed everything that the primary committed.
+  bool DrainBackup(Milliseconds timeout = std::chrono::seconds(60));
+  // Lets both engines run until `ready`; false after `timeout`.
+  bool WaitUntil(const std::function<bool()>& ready, Milliseconds timeout);
+
+  std::string Console(Side side) const;
+  // Zeroes (and a failure) when the engine does not answer.
+  EngineState Query(Side side);
+  MachineDigest Digest(Side side);
+  Engine& engine(Side side) { return *Of(side).engine; }
+  // The last divergence that the backup reported.
+  const std::optional<Divergence>& divergence() const { return divergence_; }
+  const CloneResult& clone_result() const { return clone_; }
+
+  // Stops the primary, drains the backup, and expects equal digests and that
+  // the backup's console is what the primary's became since the clone.
+  void ExpectIdentical();
+
+  // Runs one coroutine to its end.
+  template <typename T>
+  T Await(boost::asio::awaitable<T> coroutine) {
+    std::optional<T> result;
+    boost::asio::co_spawn(io_, Keep(std::move(coroutine), result),
+                          [](std::exception_ptr error) {
+                            if (error) std::rethrow_exception(error);
+                          });
+    io_.restart();
+    while (!result) io_.run_one();
+    return std::move(*result);
+  }
+
+ private:
+  class Listener;
+  struct Machine {
+    EngineOptions options;
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<logchannel::RingDoorbell> bell;
+    std::string exit_reason;  // once it has ended
+  };
+
+  // co_spawn itself would want a T without a value.
+  template <typename T>
+  static boost::asio::awaitable<void> Keep(boost::asio::awaitable<T> coroutine,
+                                           std::optional<T>& result) {
+    result.emplace(co_await std::move(coroutine));
+  }
+
+  Machine& Of(Side side) { return side == Side::kPrimary ? primary_ : backup_; }
+  const Machine& Of(Side side) const {
+    return side == Side::kPrimary ? primary_ : backup_;
+  }
+  EngineOptions OptionsFor(const std::string& who) const;
+  Status Start(Machine& machine);
+  Status StartBackup(uint16_t port);
+  boost::asio::awaitable<void> Pump();
+  boost::asio::awaitable<void> Beat();
+  void EndEngine(Machine& machine);
+  void KeepEvidence();
+  Status Report(const std::string& what, const Status& status);
+
+  const PairOptions pair_options_;
+  std::string log_dir_;   // consoles, stderr, QMP sockets
+  std::string ring_dir_;  // on tmpfs
+  boost::asio::io_context io_;
+  Machine primary_;
+  Machine backup_;
+  std::unique_ptr<Listener> primary_listener_;
+  std::unique_ptr<Listener> backup_listener_;
+
+  CloneResult clone_;
+  std::optional<uint64_t> followed_;  // FT_FOLLOW's position
+  std::optional<Divergence> divergence_;
+  bool pumping_ = false;
+  bool ending_ = false;
+  int coroutines_ = 0;  // Pump and Beat, while they live
+  uint64_t carried_ = 0;
+};
+
+}  // namespace ft::replay

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Virtual lockstep, proved by digests: a backup that executed the whole log
+// has the primary's instruction count, RAM, CPU state and console.
+#include <gtest/gtest.h>
+
+#include "tests/replay/engine_pair.h"
+#include "tests/replay/network_bed.h"
+#include "tests/replay/redis_load.h"
+
+namespace ft::replay {
+namespace {
+
+using std::chrono::seconds;
+
+// The clone is taken before the guest's kernel has said a word.
+TEST(Replay, BootIsIdentical) {
+  EnginePair pair({.workload = "torture-tiny", .rounds = 1});
+  ASSERT_TRUE(pair.StartPrimary());
+  ASSERT_TRUE(pair.Clone());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+  ASSERT_TRUE(pair.WaitForConsole(Side::kBackup, "FT-GUEST-READY"));
+  pair.ExpectIdentical();
+}
+
+// The clone is taken while the guest computes, forks and writes memory.
+TEST(Replay, TinyGuestIsIdentical) {
+  EnginePair pair({.workload = "torture-tiny", .rounds = 5});
+  ASSERT_TRUE(pair.StartPrimary());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+  ASSERT_TRUE(pair.Clone());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-DONE"));
+  pair.ExpectIdentical();
+  EXPECT_NE(pair.Console(Side::kBackup).find("FT-GUEST-DONE"),
+            std::string::npos);
+}
+
+TEST(Replay, IdleGuestIsIdentical) {
+  EnginePair pair({.workload = "torture-tiny", .rounds = 1});
+  ASSERT_TRUE(pair.StartPrimary());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-DONE"));
+  ASSERT_TRUE(pair.Clone());
+  // Two seconds of timer ticks and warps over an idle CPU.
+  pair.WaitUntil([] { return false; }, seconds(2));
+  pair.ExpectIdentical();
+}
+
+// The output rule is in force, so this also shows that outputs are released
+// by acknowledgements alone.
+TEST(Replay, NetworkLoadIsIdentical) {
+  NetworkBed bed;
+  ASSERT_TRUE(bed.status().ok()) << bed.status().ToString();
+  EnginePair pair({.workload = "redis", .network = true});
+  ASSERT_TRUE(pair.StartPrimary());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+  ASSERT_TRUE(pair.Clone());
+  ASSERT_TRUE(pair.Protect());
+  RedisLoad load(1500);
+  EXPECT_TRUE(pair.WaitUntil([&] { return load.done(); }, seconds(60)));
+  EXPECT_EQ(load.error(), "");
+  const EngineState state = pair.Query(Side::kPrimary);
+  EXPECT_TRUE(state.holding);
+  EXPECT_GE(state.outputs, 1500u);
+  pair.ExpectIdentical();
+}
+
+// A failed clone costs nothing: the VM runs on, and the next clone works.
+TEST(Clone, FailureLeavesTheVmRunning) {
+  EnginePair pair({.workload = "torture-tiny", .rounds = 2});
+  ASSERT_TRUE(pair.StartPrimary());
+  auto nowhere = pair.Await(pair.engine(Side::kPrimary).Clone("127.0.0.1", 1));
+  EXPECT_FALSE(nowhere.ok());
+  EXPECT_NE(nowhere.status().message(), "");
+  EngineState state = pair.Query(Side::kPrimary);
+  EXPECT_TRUE(state.running);
+  EXPECT_FALSE(state.keeping_log);
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+  ASSERT_TRUE(pair.Clone());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-DONE"));
+  pair.ExpectIdentical();
+}
+
+}  // namespace
+}  // namespace ft::replay
