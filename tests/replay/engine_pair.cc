@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 // there in well under a second.
 constexpr milliseconds kStartTimeout(20'000);
 constexpr milliseconds kCloneTimeout(60'000);
+constexpr milliseconds kSettleTimeout(5'000);
 // Half of what the orphan rule allows (ring_layout.h).
 constexpr milliseconds kBeatEvery(50);
 
@@ -314,7 +315,15 @@ EngineState EnginePair::Query(Side side) {
 }
 
 MachineDigest EnginePair::Digest(Side side) {
-  auto digest = Await(Of(side).engine->Digest());
+  // A drained backup has published its position a moment before its vCPU
+  // comes to rest; until then the engine refuses.
+  Result<MachineDigest> digest = Status::Failed("not asked");
+  WaitUntil(
+      [&] {
+        digest = Await(Of(side).engine->Digest());
+        return digest.ok();
+      },
+      kSettleTimeout);
   if (!Report("digest", digest.status()).ok()) return {};
   return *digest;
 }
