@@ -1,0 +1,408 @@
+/*
+ * The fault-tolerance engine: the vCPU's loop, clone, go live
+ *
+ * One vCPU thread, one main loop.  Recording, each tenure of the replay
+ * mutex ends in ft_tenure_end(), which closes the log entry.  Replaying, the
+ * vCPU thread does all that the log tells, also what the main loop recorded
+ * (timers, warps), so that no event waits for a hand-over between threads;
+ * the main loop is left with the monitor and the doorbell.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-ft.h"
+#include "hw/core/cpu.h"
+#include "net/net.h"
+#include "sysemu/cpu-timers.h"
+#include "sysemu/cpus.h"
+#include "sysemu/replay.h"
+#include "sysemu/runstate.h"
+#include "replay-internal.h"
+#include "ft/ft.h"
+#include "ft-internal.h"
+#include "ft-engine.h"
+#include "ft-output.h"
+
+FtEngine ft_engine;
+
+/*
+ * An engine whose ftd is gone can neither release outputs nor learn who owns
+ * the VM.  Looked at four times in the two seconds that ring_layout.h gives.
+ */
+#define ORPHAN_POLL_MS  500
+#define ORPHAN_POLLS    4
+
+/*** The log ends, or is full ***/
+
+static unsigned ft_next_kind(void)
+{
+    if (!replay_state.has_unread_data) {
+        replay_fetch_data_kind();
+    }
+    return replay_state.data_kind;
+}
+
+/* Events that only the main loop can act on: it pauses the vCPU for them. */
+static bool ft_kind_is_main_loops(unsigned kind)
+{
+    return kind == EVENT_CHECKPOINT + CHECKPOINT_RESET_REQUESTED ||
+           kind == EVENT_CHECKPOINT + CHECKPOINT_SUSPEND_REQUESTED ||
+           (kind >= EVENT_SHUTDOWN && kind <= EVENT_SHUTDOWN_LAST);
+}
+
+bool ft_vcpu_blocked(void)
+{
+    if (!ft_enabled()) {
+        return false;
+    }
+    if (replay_mode == REPLAY_MODE_RECORD) {
+        return !ft_log_has_room();
+    }
+    if (ft_engine.diverged || ft_kind_is_main_loops(replay_state.data_kind)) {
+        return true;
+    }
+    return !replay_state.has_unread_data && !ft_log_has_entry();
+}
+
+bool ft_vcpu_must_sleep(CPUState *cpu)
+{
+    if (!ft_vcpu_blocked() || cpu->stop || !cpu_work_list_empty(cpu)) {
+        return false;
+    }
+    ft_log_want_doorbell();
+    return ft_vcpu_blocked();
+}
+
+bool ft_cpu_thread_is_idle(CPUState *cpu)
+{
+    return !ft_enabled() || replay_mode != REPLAY_MODE_PLAY ||
+           ft_vcpu_blocked();
+}
+
+void ft_vcpu_yield(void)
+{
+    if (ft_enabled() && first_cpu) {
+        cpu_exit(first_cpu);
+    }
+}
+
+void ft_tenure_end(void)
+{
+    if (replay_mode == REPLAY_MODE_RECORD && ft_output_wants_tag()) {
+        /* The entry must reach the very instruction of the output. */
+        replay_save_instructions();
+        ft_log_commit();
+        ft_output_tag(ft_log_position());
+        return;
+    }
+    ft_log_commit();
+}
+
+/*** Divergence ***/
+
+void ft_diverged(const char *expected, const char *got)
+{
+    if (ft_engine.diverged) {
+        return;
+    }
+    ft_engine.diverged = true;
+    error_report("divergence at log position %" PRIu64 ", instruction %"
+                 PRIu64 ": expected %s, got %s", ft_log.cursor,
+                 replay_state.current_icount, expected, got);
+    qapi_event_send_ft_divergence(ft_log.cursor, replay_state.current_icount,
+                                  expected, got);
+    qemu_system_vmstop_request_prepare();
+    qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);
+}
+
+/*** Replaying ***/
+
+static void ft_replay_event(unsigned kind)
+{
+    switch (kind) {
+    case EVENT_ASYNC ... EVENT_ASYNC_LAST:
+        replay_async_events();
+        break;
+    case EVENT_CLOCK ... EVENT_CLOCK_LAST:
+        /* Read by the primary's main loop for purposes of its own. */
+        replay_read_next_clock(kind - EVENT_CLOCK);
+        break;
+    case EVENT_CHECKPOINT + CHECKPOINT_CLOCK_WARP_START:
+        icount_start_warp_timer();
+        break;
+    case EVENT_CHECKPOINT + CHECKPOINT_CLOCK_WARP_ACCOUNT:
+        icount_account_warp_timer();
+        break;
+    case EVENT_CHECKPOINT + CHECKPOINT_CLOCK_VIRTUAL:
+        qemu_clock_run_timers(QEMU_CLOCK_VIRTUAL);
+        break;
+    case EVENT_CHECKPOINT + CHECKPOINT_CLOCK_HOST:
+        qemu_clock_run_timers(QEMU_CLOCK_HOST);
+        break;
+    case EVENT_CHECKPOINT + CHECKPOINT_CLOCK_VIRTUAL_RT:
+        qemu_clock_run_timers(QEMU_CLOCK_VIRTUAL_RT);
+        break;
+    }
+}
+
+static void ft_try_go_live(void);
+
+void ft_vcpu_replay_events(CPUState *cpu)
+{
+    while (!cpu->stop && runstate_is_running() && !ft_engine.diverged) {
+        unsigned kind = ft_next_kind();
+        uint64_t cursor = ft_log.cursor;
+
+        if (kind == EVENT_INSTRUCTION || kind == EVENT_EXCEPTION ||
+            kind == EVENT_INTERRUPT) {
+            if (kind == EVENT_INSTRUCTION && cpu->halted &&
+                !cpu_has_work(cpu)) {
+                ft_diverged("a running CPU", "a halted one");
+            }
+            return;
+        }
+        if (kind == EVENT_NONE) {
+            ft_try_go_live();
+            return;
+        }
+        if (ft_kind_is_main_loops(kind)) {
+            if (kind >= EVENT_SHUTDOWN && kind <= EVENT_SHUTDOWN_LAST) {
+                replay_next_event_is(-1);   /* carries it out */
+                continue;
+            }
+            qemu_notify_event();
+            return;
+        }
+        ft_replay_event(kind);
+        /* A clock's event may be all there is: its fetch moved the cursor. */
+        if (cursor == ft_log.cursor && replay_state.has_unread_data &&
+            kind == replay_state.data_kind) {
+            g_autofree char *want = g_strdup_printf("log event %u", kind);
+
+            ft_diverged(want, "a machine that has no such thing to do");
+        }
+    }
+}
+
+/*** Going live ***/
+
+static bool ft_is_drained(void)
+{
+    return ft_next_kind() == EVENT_NONE && replay_state.instruction_count == 0;
+}
+
+/* Replay mutex and BQL held, the vCPU is not in its loop. */
+static void ft_try_go_live(void)
+{
+    int64_t drain_us;
+
+    if (!ft_engine.go_live_since || !ft_is_drained()) {
+        return;
+    }
+    drain_us = (get_clock() - ft_engine.go_live_since) / 1000;
+    ft_engine.go_live_since = 0;
+
+    /*
+     * From here on every clock is read, not replayed.  None may step back
+     * behind the last value that the guest has seen.
+     */
+    cpu_clock_advance_to(replay_state.cached_clock[REPLAY_CLOCK_VIRTUAL_RT]);
+    replay_state.data_kind = -1;
+    replay_state.has_unread_data = 0;
+    replay_state.read_event_id = -1;
+    assert(replay_state.current_icount == replay_get_current_icount());
+
+    ft_log_take_over();
+    replay_mode = REPLAY_MODE_RECORD;
+    ft_output_go_live();
+    qapi_event_send_ft_live(ft_log.cursor, drain_us);
+    /* Deadlines of the clocks count again. */
+    qemu_notify_event();
+    qemu_cpu_kick(first_cpu);
+}
+
+void ft_go_live(uint64_t position, Error **errp)
+{
+    if (replay_mode != REPLAY_MODE_PLAY) {
+        error_setg(errp, "this VM is live already");
+        return;
+    }
+    if (ft_engine.diverged) {
+        error_setg(errp, "this VM has diverged from its primary");
+        return;
+    }
+    if (ft_log_committed() < position) {
+        error_setg(errp, "the log is here through %" PRIu64 " only, "
+                   "not through %" PRIu64, ft_log_committed(), position);
+        return;
+    }
+    ft_engine.go_live_since = get_clock();
+    ft_try_go_live();
+    qemu_cpu_kick(first_cpu);
+}
+
+/*** The doorbell and the orphan rule: main loop, both locks held ***/
+
+static void ft_doorbell(void *opaque)
+{
+    ft_log_clear_doorbell();
+    if (replay_mode == REPLAY_MODE_RECORD) {
+        while (ft_output_release_through(ft_log_acknowledged())) {
+            uint64_t seen = ft_log_acknowledged();
+
+            ft_log_want_doorbell();
+            if (seen == ft_log_acknowledged()) {
+                break;
+            }
+        }
+    }
+    if (first_cpu) {
+        qemu_cpu_kick(first_cpu);
+    }
+}
+
+static void ft_orphan_tick(void *opaque)
+{
+    uint64_t beat = __atomic_load_n(&ft_log.ring->owner_beat,
+                                    __ATOMIC_SEQ_CST);
+    bool matters = replay_mode == REPLAY_MODE_PLAY || ft_log.ring->holding;
+
+    timer_mod(ft_engine.orphan_timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ORPHAN_POLL_MS);
+    if (!matters || beat != ft_engine.last_beat) {
+        ft_engine.last_beat = beat;
+        ft_engine.silent_polls = 0;
+        ft_engine.orphaned = false;
+        return;
+    }
+    if (ft_engine.orphaned || ++ft_engine.silent_polls < ORPHAN_POLLS) {
+        return;
+    }
+    ft_engine.orphaned = true;
+    qapi_event_send_ft_orphaned();
+    if (replay_mode == REPLAY_MODE_PLAY) {
+        error_report("ftd has been silent for 2 s: this backup ends");
+        qemu_system_shutdown_request(SHUTDOWN_CAUSE_HOST_ERROR);
+    } else {
+        error_report("ftd has been silent for 2 s: this VM pauses until "
+                     "its owner is known");
+        qemu_system_vmstop_request_prepare();
+        qemu_system_vmstop_request(RUN_STATE_PAUSED);
+    }
+}
+
+void ft_protect(bool on)
+{
+    ft_log.ring->holding = on;
+    ft_engine.silent_polls = 0;
+    if (on) {
+        ft_output_reset_figures();
+    } else {
+        ft_log_discard();
+        ft_output_release_all();
+        qemu_cpu_kick(first_cpu);
+    }
+}
+
+/*** Clone ***/
+
+bool ft_clone_active(void)
+{
+    return ft_engine.clone_active;
+}
+
+void ft_clone_lock(void)
+{
+    if (ft_engine.clone_active) {
+        ft_vcpu_yield();
+        replay_mutex_lock();
+    }
+}
+
+void ft_clone_unlock(void)
+{
+    if (ft_engine.clone_active) {
+        replay_mutex_unlock();
+    }
+}
+
+void ft_clone_stopping(void)
+{
+    ft_engine.clone_stopped_since = get_clock();
+}
+
+void ft_clone_quiesce(void)
+{
+    if (!ft_engine.clone_active) {
+        return;
+    }
+    /*
+     * What waits in a queue is in no device's state.  Queued events are
+     * recorded and done now, on this side of the clone; packets that the NIC
+     * had no room for were dropped when the VM stopped.
+     */
+    while (replay_has_events()) {
+        replay_async_events();
+    }
+    replay_save_instructions();
+    ft_engine.clone_position = ft_log_keep();
+    replay_state.data_kind = -1;
+    replay_state.has_unread_data = 0;
+}
+
+void ft_clone_finish(bool ok)
+{
+    if (!ft_engine.clone_active) {
+        return;
+    }
+    ft_engine.clone_active = false;
+    ft_engine.clone_total_us = (get_clock() - ft_engine.clone_since) / 1000;
+    ft_engine.clone_pause_us = ft_engine.clone_stopped_since ?
+        (get_clock() - ft_engine.clone_stopped_since) / 1000 : 0;
+    if (ok) {
+        qapi_event_send_ft_clone(FT_CLONE_STATUS_COMPLETED,
+                                 true, ft_engine.clone_position,
+                                 true, ft_engine.clone_pause_us,
+                                 true, ft_engine.clone_total_us,
+                                 false, NULL);
+    } else {
+        ft_log_discard();
+        qapi_event_send_ft_clone(FT_CLONE_STATUS_FAILED, false, 0, false, 0,
+                                 false, 0, true,
+                                 "the stream to the backup broke");
+    }
+    replay_mutex_unlock();
+}
+
+void ft_clone_loaded(uint64_t position)
+{
+    replay_state.instruction_count = 0;
+    replay_state.data_kind = EVENT_NONE;
+    replay_state.has_unread_data = 0;
+    replay_state.read_event_id = -1;
+    replay_mode = REPLAY_MODE_PLAY;
+    ft_log_follow(position);
+    qapi_event_send_ft_follow(position);
+}
+
+/*** Start-up ***/
+
+bool ft_start(const char *path, Error **errp)
+{
+    return ft_log_open(path, errp);
+}
+
+/* The machine exists; before the VM first runs. */
+void ft_start_loop(void)
+{
+    qemu_set_fd_handler(ft_log.to_engine, ft_doorbell, NULL, NULL);
+    ft_engine.orphan_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
+                                          ft_orphan_tick, NULL);
+    timer_mod(ft_engine.orphan_timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ORPHAN_POLL_MS);
+}

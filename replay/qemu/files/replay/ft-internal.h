@@ -1,0 +1,47 @@
+/*
+ * What the parts of the fault-tolerance engine share among themselves:
+ * ft-log.c (the ring), ft-output.c (held outputs), ft-engine.c (the vCPU's
+ * loop, go live, clone) and ft-qmp.c (commands).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef REPLAY_FT_INTERNAL_H
+#define REPLAY_FT_INTERNAL_H
+
+#include "ft/ring_layout.h"
+
+typedef struct FtLog {
+    struct ft_ring *ring;   /* NULL unless started with rr=ft */
+    uint8_t *data;
+    uint64_t mask;          /* data size - 1 */
+    int to_ftd, to_engine;  /* doorbells */
+    /* Log offset of the next byte to write (recording) or read (replaying). */
+    uint64_t cursor;
+    /* Recording: where the open entry starts; == cursor if none is open. */
+    uint64_t entry_start;
+    /* Replaying: where the current entry ends. */
+    uint64_t entry_end;
+} FtLog;
+
+extern FtLog ft_log;
+
+bool ft_log_open(const char *path, Error **errp);
+void ft_log_put(const void *buf, size_t size);
+bool ft_log_entry_is_large(void);
+void ft_log_commit(void);
+bool ft_log_next(void);
+void ft_log_get(void *buf, size_t size);
+uint64_t ft_log_position(void);
+bool ft_log_has_room(void);
+bool ft_log_has_entry(void);
+uint64_t ft_log_committed(void);
+uint64_t ft_log_acknowledged(void);
+void ft_log_want_doorbell(void);
+void ft_log_clear_doorbell(void);
+uint64_t ft_log_keep(void);
+void ft_log_discard(void);
+void ft_log_follow(uint64_t position);
+void ft_log_take_over(void);
+
+#endif
