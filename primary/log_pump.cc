@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "primary/log_pump.h"
+
+#include <utility>
+
+namespace ft::primary {
+
+namespace asio = boost::asio;
+
+LogPump::LogPump(asio::io_context& io, logchannel::LogRing& ring,
+                 std::shared_ptr<logchannel::Connection> connection,
+                 uint64_t epoch, Protection& protection, LagMeter& lag)
+    : ring_(ring),
+      doorbell_(io, ring),
+      connection_(std::move(connection)),
+      epoch_(epoch),
+      protection_(protection),
+      lag_(lag),
+      frame_(logchannel::kEntryBytesMax) {}
+
+bool LogPump::drained() const {
+  return protection_.sent() == ring_.committed();
+}
+
+void LogPump::Stop() {
+  stopped_ = true;
+  doorbell_.Cancel();
+}
+
+asio::awaitable<Status> LogPump::Run() {
+  while (!stopped_) {
+    const bool more =
+        co_await doorbell_.WaitUntil([this] { return !drained(); });
+    if (!more) break;
+    Status sent = co_await SendSome();
+    if (!sent.ok()) co_return sent;
+  }
+  co_return Status::Ok();
+}
+
+asio::awaitable<Status> LogPump::SendSome() {
+  const LogPosition first = protection_.sent();
+  const size_t bytes = ring_.ReadEntries(first, frame_);
+  logchannel::wire::FrameHeader header;
+  header.set_epoch(epoch_);
+  header.mutable_entries()->set_first(first);
+  header.mutable_entries()->set_released(ring_.released());
+  // Before the send: the acknowledgement may overtake its completion.
+  protection_.OnSent(first + bytes);
+  lag_.OnSent(first + bytes, bytes, LagMeter::Clock::now());
+  co_return co_await connection_->Send(header, std::span(frame_).first(bytes));
+}
+
+}  // namespace ft::primary

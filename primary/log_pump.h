@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// LogPump: carries the log from the engine's ring to the connection, in
+// whole entries, as soon as the engine rings.
+//
+//     ring   |acknowledged ......... |sent ......... |committed
+//             kept for the engine     the next frame
+//
+// Bound: one frame in hand. A frame holds every whole entry that is
+// committed when the one before has left, at most kEntryBytesMax (4 MiB,
+// the largest single entry; a busy guest makes frames of a few KiB). What
+// the connection does not take stays in the ring, and when that is full the
+// vCPU waits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "logchannel/connection.h"
+#include "logchannel/log_ring.h"
+#include "logchannel/ring_doorbell.h"
+#include "primary/lag_meter.h"
+#include "primary/protection.h"
+
+namespace ft::primary {
+
+class LogPump {
+ public:
+  // References outlive the pump. Starts at protection.sent(), which it
+  // moves.
+  LogPump(boost::asio::io_context& io, logchannel::LogRing& ring,
+          std::shared_ptr<logchannel::Connection> connection, uint64_t epoch,
+          Protection& protection, LagMeter& lag);
+
+  // Pumps until Stop() (Ok) or until the connection is lost (its status).
+  // Goes on after the engine has died: the ring outlives it.
+  boost::asio::awaitable<Status> Run();
+  void Stop();
+
+  // Everything committed is handed to the connection.
+  bool drained() const;
+
+ private:
+  boost::asio::awaitable<Status> SendSome();
+
+  logchannel::LogRing& ring_;
+  logchannel::RingDoorbell doorbell_;
+  const std::shared_ptr<logchannel::Connection> connection_;
+  const uint64_t epoch_;
+  Protection& protection_;
+  LagMeter& lag_;
+  std::vector<std::byte> frame_;  // kEntryBytesMax
+  bool stopped_ = false;
+};
+
+}  // namespace ft::primary

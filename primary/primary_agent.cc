@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "primary/primary_agent.h"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "primary/primary_impl.h"
+
+namespace ft::primary {
+
+namespace asio = boost::asio;
+using fencing::Action;
+using logchannel::wire::FrameHeader;
+
+PrimaryAgent::PrimaryAgent(asio::io_context& io, replay::Engine& engine,
+                           fencing::AsyncTestAndSet& test_and_set,
+                           asio::thread_pool& blocking,
+                           logchannel::HeartbeatPort& heartbeats,
+                           PrimaryListener& listener, PrimaryOptions options)
+    : impl_(std::make_unique<Impl>(io, engine, test_and_set, blocking,
+                                   heartbeats, listener,
+                                   std::move(options))) {}
+PrimaryAgent::~PrimaryAgent() = default;
+
+asio::awaitable<Outcome> PrimaryAgent::Run() { return impl_->Run(); }
+void PrimaryAgent::Disable(const std::string& why) { impl_->Disable(why); }
+asio::awaitable<Status> PrimaryAgent::Failover() { return impl_->Failover(); }
+State PrimaryAgent::state() const { return impl_->state(); }
+PrimaryMetrics PrimaryAgent::metrics() const { return impl_->metrics(); }
+
+PrimaryAgent::Impl::Impl(asio::io_context& io, replay::Engine& engine,
+                         fencing::AsyncTestAndSet& store,
+                         asio::thread_pool& blocking,
+                         logchannel::HeartbeatPort& heartbeats,
+                         PrimaryListener& listener, PrimaryOptions options)
+    : io_(io),
+      engine_(engine),
+      store_(store),
+      blocking_(blocking),
+      heartbeats_(heartbeats),
+      listener_(listener),
+      options_(std::move(options)),
+      beat_timer_(io),
+      tasks_(io.get_executor()) {}
+
+asio::awaitable<Outcome> PrimaryAgent::Impl::Run() {
+  engine_.AddListener(this);
+  if (!engine_.running()) gone_ = "its engine has ended";
+  tasks_.Spawn(BeatLoop());
+  SetState(State::kStarting, "connecting to " + options_.peer);
+  const Status started = co_await Start();
+  std::optional<Outcome> outcome;
+  if (started.ok()) {
+    outcome = co_await Watch();
+  } else {
+    outcome = co_await Undo(started);
+  }
+  ending_ = true;
+  if (connection_) connection_->Close();
+  if (pump_) pump_->Stop();
+  beat_timer_.cancel();
+  if (peer_heartbeat_port_ != 0) heartbeats_.Unsubscribe(vm());
+  if (!handover_result_) {
+    handover_result_ = Status::Failed(outcome->why);
+  }
+  tasks_.Notify();
+  co_await tasks_.Join();
+  co_await tasks_.WaitUntil([this] { return failover_callers_ == 0; },
+                            Now() + std::chrono::seconds(1));
+  engine_.RemoveListener(this);
+  co_return std::move(*outcome);
+}
+
+void PrimaryAgent::Impl::Disable(const std::string& why) {
+  if (!disable_) disable_ = why;
+  tasks_.Notify();
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::Failover() {
+  if (state_ != State::kProtected || ending_) {
+    co_return Status::Invalid(
+        vm() + " is " + Name(state_) + ", not protected",
+        "wait until `ftctl status` says protected");
+  }
+  if (handover_asked_) {
+    co_return Status::Invalid("a failover of " + vm() + " is under way");
+  }
+  handover_result_.reset();
+  handover_asked_ = true;
+  ++failover_callers_;
+  tasks_.Notify();
+  co_await tasks_.WaitUntil(
+      [this] { return handover_result_.has_value(); },
+      Now() + std::chrono::hours(1));
+  Status result = handover_result_.value_or(
+      Status::Failed("the failover of " + vm() + " did not end"));
+  --failover_callers_;
+  tasks_.Notify();
+  co_return result;
+}
+
+PrimaryMetrics PrimaryAgent::Impl::metrics() {
+  const auto now = Now();
+  const logchannel::LogRing& ring = engine_.ring();
+  return {.committed = ring.committed(),
+          .sent = protection_.sent(),
+          .received = protection_.received(),
+          .replayed = protection_.replayed(),
+          .released = ring.released(),
+          .execution_lag_ms = lag_.current_ms(now),
+          .execution_lag_ms_p50 = lag_.percentile_ms(50),
+          .execution_lag_ms_p99 = lag_.percentile_ms(99),
+          .log_bytes = lag_.log_bytes(),
+          .log_mbit_per_s = lag_.mbit_per_s(now),
+          .clone_pause_ms = clone_pause_ms_,
+          .clone_total_ms = clone_total_ms_,
+          .test_and_set_ms = contest_ ? contest_->test_and_set_ms() : 0};
+}
+
+// --- The engine's voice.
+
+void PrimaryAgent::Impl::OnOrphaned() {
+  orphaned_ = true;
+  tasks_.Notify();
+}
+
+void PrimaryAgent::Impl::OnShutdown(const std::string& reason) {
+  guest_shutdown_ = reason == "guest-shutdown";
+}
+
+void PrimaryAgent::Impl::OnExit(const std::string& why) {
+  if (!gone_) gone_ = why;
+  tasks_.Notify();
+}
+
+// --- The loops beside the script.
+
+asio::awaitable<void> PrimaryAgent::Impl::BeatLoop() {
+  while (!ending_) {
+    engine_.ring().Beat();
+    if (peer_heartbeat_port_ != 0) SendHeartbeat();
+    tasks_.Notify();
+    beat_timer_.expires_after(options_.detector.interval);
+    boost::system::error_code cancelled;
+    co_await beat_timer_.async_wait(
+        asio::redirect_error(asio::use_awaitable, cancelled));
+  }
+}
+
+void PrimaryAgent::Impl::SendHeartbeat() {
+  logchannel::wire::Heartbeat heartbeat;
+  heartbeat.set_vm(vm());
+  heartbeat.set_epoch(options_.epoch);
+  heartbeat.set_host(options_.host);
+  heartbeat.set_sequence(++heartbeat_sequence_);
+  // A beat that could not leave is followed by another in 50 ms, and the
+  // peer's silence says the rest.
+  (void)heartbeats_.SendTo(options_.peer_address, peer_heartbeat_port_,
+                           heartbeat);
+}
+
+void PrimaryAgent::Impl::OnHeartbeat(
+    const logchannel::wire::Heartbeat& heartbeat, const std::string& sender) {
+  if (sender != connection_->peer_address()) return;
+  if (heartbeat.host() != options_.peer) return;
+  if (!heartbeat_order_.Accept(heartbeat)) return;
+  contest_->detector().OnHeartbeat(Now(), heartbeat.epoch());
+}
+
+asio::awaitable<void> PrimaryAgent::Impl::ReadLoop() {
+  while (!ending_) {
+    auto frame = co_await connection_->Receive();
+    if (!frame.ok()) {
+      Lose(frame.status());
+      co_return;
+    }
+    const Status accepted = OnFrame(frame->header);
+    if (!accepted.ok()) {
+      Report("closed the log channel: " + accepted.message());
+      connection_->Close();
+      Lose(accepted);
+      co_return;
+    }
+  }
+}
+
+asio::awaitable<void> PrimaryAgent::Impl::PumpLoop() {
+  const Status ended = co_await pump_->Run();
+  if (!ended.ok()) Lose(ended);
+}
+
+void PrimaryAgent::Impl::Lose(const Status& why) {
+  if (!lost_) lost_ = why;
+  contest_->detector().OnConnectionReset(Now());
+  tasks_.Notify();
+}
+
+Status PrimaryAgent::Impl::OnFrame(const FrameHeader& header) {
+  if (header.epoch() != options_.epoch) {
+    return Status::Invalid(options_.peer + " sent a frame of epoch " +
+                           std::to_string(header.epoch()) + ", this is " +
+                           std::to_string(options_.epoch));
+  }
+  contest_->detector().OnLogTraffic(Now());
+  switch (header.message_case()) {
+    case FrameHeader::kAck:
+      return OnAck(header.ack());
+    case FrameHeader::kHandoverReply:
+      handover_reply_ = header.handover_reply();
+      break;
+    case FrameHeader::kBye:
+      peer_bye_ = header.bye().reason();
+      protection_.OnPeerBye();
+      break;
+    default:
+      return Status::Invalid(options_.peer +
+                             " sent a message that no backup sends");
+  }
+  tasks_.Notify();
+  return Status::Ok();
+}
+
+Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
+  const auto phase = protection_.phase();
+  const LogPosition before = protection_.received();
+  Status accepted = protection_.OnAck(ack.received(), ack.replayed());
+  if (!accepted.ok()) return accepted;
+  if (protection_.received() > before) progress_ = Now();
+  // The output rule: the engine releases what is tagged at or below this.
+  engine_.ring().Acknowledge(ack.received());
+  lag_.OnReplayed(ack.replayed(), Now());
+  // While all is well the beats wake the script often enough.
+  if (phase != Protection::Phase::kProtected) tasks_.Notify();
+  return accepted;
+}
+
+// --- Watching a protection.
+
+asio::awaitable<Outcome> PrimaryAgent::Impl::Watch() {
+  for (;;) {
+    co_await tasks_.WaitUntil(
+        [this] {
+          return gone_ || lost_ || peer_bye_ || disable_ || orphaned_ ||
+                 (handover_asked_ && !handover_result_) ||
+                 (state_ == State::kStarting &&
+                  protection_.phase() == Protection::Phase::kProtected);
+        },
+        Now() + options_.detector.interval);
+    NoteProgress();
+    auto outcome = co_await Look();
+    if (outcome) co_return std::move(*outcome);
+  }
+}
+
+// One look at everything that may have happened, the most final first.
+asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
+  if (gone_) co_return co_await VmGone();
+  if (peer_bye_) co_return co_await PeerLeft();
+  if (disable_) co_return co_await EndByOperator();
+  if (orphaned_) {
+    Report("this host stood still for 2 s; " + vm() + " is paused");
+    co_return co_await Decide(contest_->arbitration().Suspect(
+        Now(), fencing::Suspicion::kRestarted));
+  }
+  const Action action = contest_->Step(Now());
+  const bool waiting = contest_->arbitration().state() ==
+                       fencing::ArbitrationState::kWaiting;
+  if (action.kind != Action::Kind::kNone || waiting) {
+    co_return co_await Decide(action);
+  }
+  if (handover_asked_ && !handover_result_) co_return co_await HandOver();
+  co_return std::nullopt;
+}
+
+void PrimaryAgent::Impl::NoteProgress() {
+  if (state_ == State::kStarting &&
+      protection_.phase() == Protection::Phase::kProtected) {
+    SetState(State::kProtected, "in virtual lockstep with " + options_.peer);
+  }
+  const auto now = Now();
+  if (protection_.received() == protection_.sent()) progress_ = now;
+  if (!stalled_ && !lost_ && now - progress_ > options_.stall_timeout) {
+    stalled_ = true;
+    Report(options_.peer + " acknowledged nothing for " +
+           std::to_string(options_.stall_timeout.count()) +
+           " ms while log waits for it");
+    connection_->Close();
+    Lose(Status::Unavailable(options_.peer + " makes no progress"));
+  }
+}
+
+void PrimaryAgent::Impl::SetState(State state, const std::string& why) {
+  state_ = state;
+  listener_.OnPrimaryState(state, why);
+}
+
+FrameHeader PrimaryAgent::Impl::Frame() const {
+  FrameHeader header;
+  header.set_epoch(options_.epoch);
+  return header;
+}
+
+const char* Name(State state) {
+  switch (state) {
+    case State::kStarting:
+      return "starting";
+    case State::kProtected:
+      return "protected";
+    case State::kDeciding:
+      return "deciding";
+    case State::kHandingOver:
+      return "handing over";
+  }
+  return "?";
+}
+
+const char* Name(End end) {
+  switch (end) {
+    case End::kNotStarted:
+      return "not started";
+    case End::kDisabled:
+      return "disabled";
+    case End::kAlone:
+      return "alone";
+    case End::kMoved:
+      return "moved";
+    case End::kFenced:
+      return "fenced";
+    case End::kVmGone:
+      return "VM gone";
+  }
+  return "?";
+}
+
+}  // namespace ft::primary

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// From nothing until Protect is sent. Everything here may fail without harm:
+// the backup is not entitled yet.
+#include <string>
+#include <utility>
+
+#include "logchannel/frame.h"
+#include "primary/primary_impl.h"
+
+namespace ft::primary {
+
+namespace asio = boost::asio;
+using logchannel::wire::FrameHeader;
+
+namespace {
+
+double Milliseconds(uint64_t us) { return static_cast<double>(us) / 1000; }
+
+}  // namespace
+
+asio::awaitable<Status> PrimaryAgent::Impl::Start() {
+  Status status = co_await Measure();
+  if (status.ok()) status = co_await Greet();
+  if (status.ok()) status = co_await Clone();
+  if (status.ok()) status = co_await CatchUp();
+  if (status.ok()) status = co_await Protect();
+  co_return status;
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::Measure() {
+  if (!options_.vm.kernel_sha256.empty()) co_return Status::Ok();
+  replay::VmDefinition* vm = &options_.vm;
+  co_return co_await RunIn(blocking_,
+                           [vm] { return replay::MeasureBootFiles(*vm); });
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::Greet() {
+  auto connected = co_await logchannel::Connect(
+      {.address = options_.peer_address,
+       .port = options_.peer_log_port,
+       .timeout = options_.connect_timeout});
+  if (!connected.ok()) {
+    co_return Status::Unavailable(
+        options_.peer + ": " + connected.status().message(),
+        "check that ftd runs on " + options_.peer +
+            " and that its log port can be reached");
+  }
+  connection_ = *connected;
+
+  Status sent = co_await SendHello();
+  if (!sent.ok()) co_return sent;
+  auto answer = co_await connection_->Receive(options_.hello_timeout);
+  if (!answer.ok()) {
+    co_return Status::Unavailable(
+        options_.peer + " did not answer: " + answer.status().message(),
+        "look at ftd's log on " + options_.peer);
+  }
+  Status accepted = CheckReply(answer->header);
+  if (!accepted.ok()) co_return accepted;
+  BeginTraffic(answer->header.hello_reply());
+  co_return Trouble();
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::SendHello() {
+  FrameHeader header = Frame();
+  logchannel::wire::Hello& hello = *header.mutable_hello();
+  hello.set_version(logchannel::kLogChannelVersion);
+  hello.set_epoch(options_.epoch);
+  hello.set_host(options_.host);
+  hello.set_engine_build(engine_.ring().engine_build());
+  *hello.mutable_vm() = replay::ToWire(options_.vm);
+  hello.set_heartbeat_port(options_.own_heartbeat_port);
+  co_return co_await connection_->Send(header);
+}
+
+Status PrimaryAgent::Impl::CheckReply(const FrameHeader& header) const {
+  if (header.message_case() != FrameHeader::kHelloReply ||
+      header.epoch() != options_.epoch) {
+    return Status::Invalid(connection_->peer() +
+                           " did not answer Hello as a backup does");
+  }
+  const auto& reply = header.hello_reply();
+  if (!reply.accepted()) {
+    return Status::Unavailable(
+        options_.peer + " refused " + vm() + ": " + reply.error(),
+        reply.remedy());
+  }
+  if (reply.host() != options_.peer) {
+    return Status::Invalid(connection_->peer() + " is " + reply.host() +
+                               ", not " + options_.peer,
+                           "correct [hosts] in ftd's configuration");
+  }
+  return Status::Ok();
+}
+
+void PrimaryAgent::Impl::BeginTraffic(
+    const logchannel::wire::HelloReply& reply) {
+  contest_ = std::make_unique<Contest>(
+      store_, tasks_,
+      ContestOptions{
+          .role = fencing::Role::kPrimary,
+          .vm = vm(),
+          .host = options_.host,
+          .epoch = options_.epoch,
+          .detector = options_.detector,
+          .uplink_up = options_.uplink_up,
+          .own_vm_gone = [this] { return gone(); },
+          .report = [this](const std::string& what) { Report(what); }});
+  clone_port_ = static_cast<uint16_t>(reply.clone_port());
+  peer_heartbeat_port_ = static_cast<uint16_t>(reply.heartbeat_port());
+  heartbeats_.Subscribe(
+      vm(), [this](const logchannel::wire::Heartbeat& heartbeat,
+                   const std::string& sender) {
+        OnHeartbeat(heartbeat, sender);
+      });
+  tasks_.Spawn(ReadLoop());
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
+  SetState(State::kStarting, "cloning to " + options_.peer);
+  auto clone = co_await engine_.Clone(options_.peer_address, clone_port_,
+                                      options_.clone_timeout);
+  if (!clone.ok()) {
+    co_return Status::Unavailable(
+        "the clone to " + options_.peer +
+            " failed: " + clone.status().message(),
+        "look at `ftctl events` on both hosts");
+  }
+  protection_.OnClone(clone->position);
+  clone_pause_ms_ = Milliseconds(clone->pause_us);
+  clone_total_ms_ = Milliseconds(clone->total_us);
+  progress_ = Now();
+  Status trouble = Trouble();
+  if (!trouble.ok()) co_return trouble;
+
+  FrameHeader header = Frame();
+  header.mutable_clone_done()->set_position(clone->position);
+  Status sent = co_await connection_->Send(header);
+  if (!sent.ok()) co_return sent;
+  pump_ = std::make_unique<LogPump>(io_, engine_.ring(), connection_,
+                                    options_.epoch, protection_, lag_);
+  tasks_.Spawn(PumpLoop());
+  co_return Status::Ok();
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::CatchUp() {
+  SetState(State::kStarting, options_.peer + " catches up");
+  auto caught_up = [this] {
+    const auto lag = static_cast<int64_t>(lag_.current_ms(Now()));
+    return protection_.CaughtUp(engine_.ring().committed(),
+                                std::chrono::milliseconds(lag));
+  };
+  const bool in_time = co_await tasks_.WaitUntil(
+      [this, caught_up] { return !Trouble().ok() || caught_up(); },
+      Now() + options_.catch_up_timeout);
+  Status trouble = Trouble();
+  if (!trouble.ok()) co_return trouble;
+  if (in_time) co_return trouble;
+  co_return Status::Unavailable(
+      options_.peer + " did not catch up within " +
+          std::to_string(options_.catch_up_timeout.count() / 1000) + " s",
+      "use a backup host that is as fast as this one, and less loaded");
+}
+
+asio::awaitable<Status> PrimaryAgent::Impl::Protect() {
+  auto position = co_await engine_.Protect();
+  if (!position.ok()) co_return position.status();
+  Status trouble = Trouble();
+  if (!trouble.ok()) co_return trouble;
+  FrameHeader header = Frame();
+  header.mutable_protect()->set_position(*position);
+  // From here on the backup may be entitled, whether the send succeeds or
+  // not: Watch() meets the loss, if it is one.
+  protection_.OnProtect(*position);
+  (void)co_await connection_->Send(header);
+  co_return Status::Ok();
+}
+
+Status PrimaryAgent::Impl::Trouble() {
+  const std::string& peer = options_.peer;
+  if (gone_) return Status::Failed(vm() + ": " + *gone_);
+  if (disable_) return Status::Failed(*disable_);
+  if (peer_bye_) {
+    return Status::Unavailable(peer + " gave up: " + *peer_bye_,
+                               "look at `ftctl events` on " + peer);
+  }
+  if (lost_) {
+    return Status::Unavailable("lost " + peer + ": " + lost_->message(),
+                               "look at `ftctl events` on " + peer);
+  }
+  const auto suspicion = contest_->detector().Tick(Now());
+  if (suspicion) {
+    return Status::Unavailable(
+        "lost " + peer + ": " + fencing::ToString(*suspicion),
+        "check the network between the hosts");
+  }
+  return Status::Ok();
+}
+
+}  // namespace ft::primary

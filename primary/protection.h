@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Protection: how far one protection has come, and what may be concluded
+// from it. Pure: positions and messages in, facts out.
+//
+//     kConnecting --OnClone(P)--> kCatchingUp --OnProtect(Q)--> kProtecting
+//                                              --received >= Q--> kProtected
+//
+// The one dangerous fact is may_be_entitled(): from the moment Protect may
+// have left this host, the backup may take over without another word from
+// us. Then outputs are released only by its acknowledgements, and the output
+// rule may end only by a won test-and-set or by the backup's own Bye.
+// Before that moment the backup never contends, and dropping it costs
+// nothing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "logchannel/log_entry.h"
+#include "logchannel/status.h"
+
+namespace ft::primary {
+
+using logchannel::LogPosition;
+
+class Protection {
+ public:
+  enum class Phase {
+    // Until the clone is complete: no log is kept.
+    kConnecting,
+    // The log is kept and sent; outputs leave at once.
+    kCatchingUp,
+    // Protect was sent (or may have been); the backup has not yet
+    // acknowledged the log through it.
+    kProtecting,
+    // received() >= protect_position: the backup is complete.
+    kProtected,
+  };
+
+  // "Caught up" means: less than this much log unacknowledged, and executed
+  // with less than this delay. 1 MiB is 1/32 of the ring and under a tenth
+  // of a second of a gigabit link; 100 ms is the paper's ordinary lag.
+  static constexpr uint64_t kCaughtUpBytes = 1u << 20;
+  static constexpr std::chrono::milliseconds kCaughtUpLag{100};
+
+  // The clone ended at `position`; everything from there on is sent.
+  void OnClone(LogPosition position);
+  // `position` has been handed to the connection. Monotonic.
+  void OnSent(LogPosition position);
+  // The backup's cumulative acknowledgement. Refused, and nothing changed,
+  // when a position goes back, exceeds what was sent, or replayed exceeds
+  // received: such a peer cannot be trusted with anything.
+  Status OnAck(LogPosition received, LogPosition replayed);
+  // Protect{position} is about to be sent.
+  void OnProtect(LogPosition position);
+  // The backup said Bye: by its word it never contends.
+  void OnPeerBye() { peer_left_ = true; }
+
+  Phase phase() const;
+  bool may_be_entitled() const { return protect_.has_value() && !peer_left_; }
+  bool CaughtUp(LogPosition committed, std::chrono::milliseconds lag) const;
+
+  LogPosition sent() const { return sent_; }
+  LogPosition received() const { return received_; }
+  LogPosition replayed() const { return replayed_; }
+
+ private:
+  bool cloned_ = false;
+  bool peer_left_ = false;
+  LogPosition sent_ = 0;      // monotonic
+  LogPosition received_ = 0;  // monotonic, <= sent_
+  LogPosition replayed_ = 0;  // monotonic, <= received_
+  std::optional<LogPosition> protect_;
+};
+
+}  // namespace ft::primary
