@@ -42,7 +42,8 @@ endforeach()
 
 # Checks stay on: NDEBUG is never defined, in no preset (a host that halts on
 # a broken invariant is safe, fencing decides who runs the VM).
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")
+# Line tables only: backtraces name lines, and compiling takes a quarter less.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -65,6 +66,16 @@ if(FT_SANITIZE)
   target_compile_options(ft_options INTERFACE -fsanitize=${FT_SANITIZE})
   target_link_options(ft_options INTERFACE -fsanitize=${FT_SANITIZE})
 endif()
+
+# Every test includes gtest, a second of each file's compilation. One header
+# compiled in advance serves them all.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/gtest_pch.cc CONTENT "\n")
+add_executable(ft_gtest_pch EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/gtest_pch.cc)
+target_link_libraries(ft_gtest_pch PRIVATE ft::options
+  GTest::gmock GTest::gtest_main)
+target_precompile_headers(ft_gtest_pch PRIVATE
+  <gtest/gtest.h> <chrono> <cstdint> <functional> <map> <memory> <optional>
+  <string> <string_view> <utility> <variant> <vector>)
 
 function(ft_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
@@ -130,6 +141,7 @@ function(ft_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ft::options ${arg_DEPS}
     GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM ft_gtest_pch)
   set(properties LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
   if(arg_SERIAL)
     list(APPEND properties RUN_SERIAL TRUE)
