@@ -132,7 +132,7 @@ TEST(AsyncTestAndSetLife, StoreIsKeptForItsAbandonedThread) {
   {
     asio::io_context context;
     AsyncTestAndSet async(std::move(store), 10ms);
-    asio::co_spawn(context, async.Read("vm1"), asio::detached);
+    asio::co_spawn(context, async.Acquire("vm1", 0, "hostA"), asio::detached);
     context.run();
   }
   ASSERT_FALSE(seen.expired());

@@ -62,9 +62,9 @@ enum class Suspicion {
   // Primary: ftd died and came back; whatever the backup decided meanwhile,
   // the test-and-set knows. Never left.
   kRestarted,
-  // Primary: the operator disables protection. The primary takes the next
-  // epoch before it lets outputs go: a Bye could be lost and the backup,
-  // still entitled, go live beside it. Never left.
+  // Primary: the operator ends protection and the backup did not confirm the
+  // Bye. It may be entitled still and go live, so the primary takes the next
+  // epoch before it lets outputs go. Never left.
   kProtectionEnded,
 };
 // "no heartbeat and no log traffic", "log connection reset", ... for logs
