@@ -2,14 +2,14 @@
 #include "replay/vm_definition.h"
 
 #include <openssl/evp.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <regex>
+#include <memory>
 #include <vector>
 
 #include "logchannel/log_channel.pb.h"
@@ -23,6 +23,9 @@ constexpr uint32_t kMemoryMibMin = 32;
 constexpr uint32_t kMemoryMibMax = 65536;
 // One PCI bus holds 32 devices; eight NICs leave room for everything else.
 constexpr size_t kNicsMax = 8;
+// A file name of at most 255 bytes holds it with every suffix of ours.
+constexpr size_t kNameMax = 63;
+constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
 
 // "Lockstep" as a version 5 namespace: the UUID of the DNS name lockstep.ft.
 constexpr std::array<unsigned char, 16> kUuidNamespace = {
@@ -39,8 +42,36 @@ std::string Hex(const unsigned char* bytes, size_t size) {
   return text;
 }
 
-bool Matches(const std::string& text, const char* pattern) {
-  return std::regex_match(text, std::regex(pattern));
+bool IsLowerHex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+bool IsNameCharacter(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ||
+         c == '-';
+}
+
+// 1 to `size_max` letters, digits, '_', '.', '-'; the first of them a letter
+// or digit, so that none is ".." or reads as an option.
+bool IsName(const std::string& text, size_t size_max) {
+  return !text.empty() && text.size() <= size_max &&
+         std::isalnum(static_cast<unsigned char>(text[0])) &&
+         std::all_of(text.begin(), text.end(), IsNameCharacter);
+}
+
+// An 'h' in `shape` stands for a lower-case hex digit, anything else for
+// itself.
+bool HasShape(const std::string& text, const std::string& shape) {
+  return std::equal(text.begin(), text.end(), shape.begin(), shape.end(),
+                    [](char c, char expected) {
+                      return expected == 'h' ? IsLowerHex(c) : c == expected;
+                    });
+}
+
+bool IsUnicastMac(const std::string& text) {
+  // The second digit's low bit marks a multicast address.
+  return HasShape(text, "hh:hh:hh:hh:hh:hh") &&
+         std::string("02468ace").find(text[1]) != std::string::npos;
 }
 
 struct EvpFree {
@@ -75,13 +106,12 @@ Status ValidateNic(const Nic& nic, size_t index) {
         which + "model \"" + nic.model + "\" is not supported",
         "use \"virtio-net\"");
   }
-  // The second hex digit's low bit marks a multicast address.
-  if (!Matches(nic.mac, "[0-9a-f][02468ace](:[0-9a-f]{2}){5}")) {
+  if (!IsUnicastMac(nic.mac)) {
     return Status::Invalid(
         which + "mac \"" + nic.mac + "\" is no unicast address",
         "write it as six lower-case hex pairs, like 52:54:00:12:34:56");
   }
-  if (!Matches(nic.bridge, "[A-Za-z0-9_.-]{1,15}")) {
+  if (!IsName(nic.bridge, kInterfaceNameMax)) {
     return Status::Invalid(
         which + "bridge \"" + nic.bridge + "\" is no interface name",
         "name a bridge of the host");
@@ -126,13 +156,11 @@ std::string UuidFromName(const std::string& name) {
 }
 
 Status Validate(const VmDefinition& vm) {
-  if (!Matches(vm.name, "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")) {
+  if (!IsName(vm.name, kNameMax)) {
     return Status::Invalid("name \"" + vm.name + "\" is no VM name",
                            "use letters, digits, '_', '.', '-', at most 63");
   }
-  if (!Matches(vm.uuid,
-               "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-"
-               "[0-9a-f]{12}")) {
+  if (!HasShape(vm.uuid, "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh")) {
     return Status::Invalid("uuid \"" + vm.uuid + "\" is no UUID",
                            "leave it out to derive it from the name");
   }
