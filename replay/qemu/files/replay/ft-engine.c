@@ -342,13 +342,12 @@ void ft_clone_quiesce(void)
         return;
     }
     /*
-     * What waits in a queue is in no device's state.  Queued events are
-     * recorded and done now, on this side of the clone; packets that the NIC
-     * had no room for were dropped when the VM stopped.
+     * What waits in a queue is in no device's state.  What devices queued
+     * for themselves is recorded and done now, on this side of the clone;
+     * packets from outside wait and will be in the log; those that the NIC
+     * had no buffers for were dropped when the VM stopped.
      */
-    while (replay_has_events()) {
-        replay_async_events();
-    }
+    replay_save_internal_events();
     replay_save_instructions();
     ft_engine.clone_position = ft_log_keep();
     replay_state.data_kind = -1;

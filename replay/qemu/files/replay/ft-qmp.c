@@ -238,6 +238,9 @@ FtDigest *qmp_x_ft_digest(Error **errp)
         error_setg(errp, "this VM runs: stop it first, or drain its log");
         return NULL;
     }
+    /* Recording: let the log reach this very instruction. */
+    replay_save_instructions();
+    ft_log_commit();
     WITH_RCU_READ_LOCK_GUARD() {
         qemu_ram_foreach_block(ft_digest_block, &ram);
     }
