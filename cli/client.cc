@@ -43,13 +43,12 @@ Result<ScopedFd> Connect(const std::string& path) {
 Status SendAll(const ScopedFd& fd, const std::string& line) {
   size_t sent = 0;
   while (sent < line.size()) {
-    ssize_t n = send(fd.get(), line.data() + sent, line.size() - sent,
-                     MSG_NOSIGNAL);
+    ssize_t n =
+        send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       return Status::Unavailable(
-          fmt::format("ftd at {} hung up: {}", fd.path(),
-                      std::strerror(errno)),
+          fmt::format("ftd at {} hung up: {}", fd.path(), std::strerror(errno)),
           "see its log");
     }
     sent += static_cast<size_t>(n);

@@ -17,7 +17,8 @@ class EnableCommand : public Verb {
   }
   void AddOptions(CLI::App& app) override {
     app.add_option("VM", vm_, "name of the VM")->required();
-    app.add_option("--backup", backup_, "host of the backup, as in ftd's config")
+    app.add_option("--backup", backup_,
+                   "host of the backup, as in ftd's config")
         ->required();
     app.add_option("--timeout", timeout_s_,
                    "give up after so many seconds (default: ftd's protect_ms)")

@@ -15,7 +15,8 @@ class FailoverCommand : public Verb {
     app.add_option("VM", vm_, "name of the VM")->required();
   }
   Status Run(Client& client) override {
-    return CallForVm(client, "failover", vm_, "{} runs on its former backup now");
+    return CallForVm(client, "failover", vm_,
+                     "{} runs on its former backup now");
   }
 
  private:

@@ -157,8 +157,8 @@ std::string RenderTable(const json::object& status) {
 std::string RenderDetails(const json::object& status) {
   std::string text;
   for (const json::object& vm : ObjectsOf(status, "vms")) {
-    text += fmt::format("{} on {}\n", TextOf(vm, "name"),
-                        TextOf(status, "host"));
+    text +=
+        fmt::format("{} on {}\n", TextOf(vm, "name"), TextOf(status, "host"));
     Fact(&text, "role", TextOf(vm, "role"));
     Fact(&text, "state", StateOf(vm));
     Fact(&text, "why", TextOf(vm, "why"));

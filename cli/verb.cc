@@ -26,8 +26,8 @@ VerbRegistration::VerbRegistration(std::unique_ptr<Verb> verb) {
   Registered().push_back(std::move(verb));
 }
 
-Status CallForVm(Client& client, const std::string& verb,
-                 const std::string& vm, const std::string& done) {
+Status CallForVm(Client& client, const std::string& verb, const std::string& vm,
+                 const std::string& done) {
   auto result = client.Call({{"verb", verb}, {"vm", vm}});
   if (!result.ok()) return result.status();
   fmt::print("{}\n", fmt::format(fmt::runtime(done), vm));

@@ -41,7 +41,7 @@ struct VerbRegistration {
 };
 
 // Sends {"verb": verb, "vm": vm} and prints `done` ("{}" is the VM's name).
-Status CallForVm(Client& client, const std::string& verb,
-                 const std::string& vm, const std::string& done);
+Status CallForVm(Client& client, const std::string& verb, const std::string& vm,
+                 const std::string& done);
 
 }  // namespace ft::cli

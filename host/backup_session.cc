@@ -17,9 +17,10 @@ backup::BackupOptions AgentOptions(const HostContext& context) {
   backup::BackupOptions options;
   options.host = config.host;
   options.own_heartbeat_port = config.heartbeat_port;
-  options.heartbeat_interval =
+  options.detector.interval =
       std::chrono::milliseconds(config.timeouts.heartbeat_ms);
-  options.silence = std::chrono::milliseconds(config.timeouts.silence_ms);
+  options.detector.silence =
+      std::chrono::milliseconds(config.timeouts.silence_ms);
   options.uplink_up = context.uplink_up;
   return options;
 }
@@ -34,9 +35,11 @@ BackupSession::BackupSession(const HostContext& context, VmRegistry& registry,
       primary_host_(hello.host()),
       epoch_(hello.epoch()),
       peer_(connection->peer()) {
+  backup::BackupHost& host = *this;
+  backup::BackupListener& self = *this;
   agent_ = std::make_unique<backup::BackupAgent>(
-      *this, context.test_and_set, context.blocking, context.heartbeats, *this,
-      AgentOptions(context), std::move(connection), std::move(hello));
+      context.io, host, context.records, context.blocking, context.heartbeats,
+      self, AgentOptions(context), std::move(connection), std::move(hello));
 }
 
 BackupSession::~BackupSession() = default;
@@ -50,26 +53,26 @@ boost::asio::awaitable<void> BackupSession::Run() {
 void BackupSession::Finish(const backup::Outcome& outcome) {
   if (!vm_) {
     spdlog::warn("log channel: {} ({}) was refused: {}", peer_, primary_host_,
-                 outcome.status.ok() ? outcome.why
-                                     : outcome.status.ToString());
+                 outcome.status.ok() ? outcome.why : outcome.status.ToString());
     return;
   }
   if (outcome.end == backup::End::kLive) {
     vm_->AdoptLive(agent_->TakeEngine(), outcome);
   } else {
     vm_->EndBackup(outcome);
+    if (vm_is_new_ && !was_protected_) registry_.Forget(vm_->name());
   }
 }
 
 boost::asio::awaitable<Result<backup::LaunchedBackup>>
-BackupSession::LaunchBackup(const logchannel::wire::VmDefinition& wire) {
-  replay::VmDefinition definition = replay::FromWire(wire);
+BackupSession::LaunchBackup(const replay::VmDefinition& definition) {
   Status status = replay::Validate(definition);
   if (status.ok()) status = context_.launcher.Check(definition);
   if (!status.ok()) co_return status;
   auto port = context_.launcher.TakeClonePort();
   if (!port.ok()) co_return port.status();
   clone_port_ = *port;
+  vm_is_new_ = registry_.Find(definition.name) == nullptr;
   auto claimed =
       registry_.ClaimForBackup(this, definition, primary_host_, epoch_);
   if (!claimed.ok()) {
@@ -98,14 +101,17 @@ void BackupSession::BackupEngineGone(const std::string&) {
   if (vm_) context_.launcher.RemoveLeftovers(vm_->definition());
 }
 
-void BackupSession::OnBackupState(backup::State state,
-                                  const std::string& why) {
+void BackupSession::OnBackupState(backup::State state, const std::string& why) {
   if (!vm_) return;
   switch (state) {
     case backup::State::kStarting:
       vm_->OnBackupCondition(State::kStarting, why);
       break;
     case backup::State::kProtected:
+      if (!was_protected_) registry_.Keep(*vm_);
+      was_protected_ = true;
+      vm_->OnBackupCondition(State::kProtected, why);
+      break;
     case backup::State::kDeciding:
     case backup::State::kGoingLive:
       vm_->OnBackupCondition(State::kProtected, why);

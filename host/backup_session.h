@@ -48,7 +48,7 @@ class BackupSession : private backup::BackupHost,
  private:
   // backup::BackupHost
   boost::asio::awaitable<Result<backup::LaunchedBackup>> LaunchBackup(
-      const logchannel::wire::VmDefinition& vm) override;
+      const replay::VmDefinition& vm) override;
   bool IsLiveHere(const std::string& vm) override;
   void BackupEngineGone(const std::string& vm) override;
   // backup::BackupListener
@@ -62,8 +62,12 @@ class BackupSession : private backup::BackupHost,
   VmRegistry& registry_;
   const std::string primary_host_;
   const uint64_t epoch_;
-  std::string peer_;  // "10.0.0.1:45678", for messages
+  std::string peer_;        // "10.0.0.1:45678", for messages
   std::shared_ptr<Vm> vm_;  // from LaunchBackup on
+  // This Hello was the first that this host heard of the VM; what comes to
+  // nothing is then forgotten again.
+  bool vm_is_new_ = false;
+  bool was_protected_ = false;
   uint16_t clone_port_ = 0;  // 0: none taken
   std::unique_ptr<backup::BackupAgent> agent_;
 };

@@ -39,8 +39,8 @@ class Condition {
     while (!holds()) {
       if (std::chrono::steady_clock::now() >= deadline) co_return false;
       boost::system::error_code ignored;
-      co_await timer_.async_wait(boost::asio::redirect_error(
-          boost::asio::use_awaitable, ignored));
+      co_await timer_.async_wait(
+          boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
     }
     co_return true;
   }

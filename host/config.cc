@@ -36,16 +36,16 @@ void ReadHosts(TableReader& top, Config* config) {
     table.Require("address", &peer.address);
     table.Read("log_port", &peer.log_port, 1, 65535);
     if (!IsValidName(name)) {
-      table.Fail(Status::Invalid(
-          fmt::format("{}: \"{}\" cannot be a host's name",
-                      table.Where("address"), name),
-          "use letters, digits, '-', '_' and '.'"));
+      table.Fail(
+          Status::Invalid(fmt::format("{}: \"{}\" cannot be a host's name",
+                                      table.Where("address"), name),
+                          "use letters, digits, '-', '_' and '.'"));
     }
     if (name == config->host) {
-      table.Fail(Status::Invalid(
-          fmt::format("{}: [hosts.{}] is this host itself",
-                      table.Where("address"), name),
-          "list the other hosts only"));
+      table.Fail(
+          Status::Invalid(fmt::format("{}: [hosts.{}] is this host itself",
+                                      table.Where("address"), name),
+                          "list the other hosts only"));
     }
     top.Fail(table.Finish());
     config->hosts[name] = peer;
@@ -65,10 +65,10 @@ void ReadPaths(TableReader& top, Config* config) {
     const char* key;
     std::string* value;
   };
-  for (Path path : {Path{"state_dir", &config->state_dir},
-                    Path{"run_dir", &config->run_dir},
-                    Path{"ring_dir", &config->ring_dir},
-                    Path{"engine_share", &config->engine_share}}) {
+  for (Path path :
+       {Path{"state_dir", &config->state_dir},
+        Path{"run_dir", &config->run_dir}, Path{"ring_dir", &config->ring_dir},
+        Path{"engine_share", &config->engine_share}}) {
     top.Read(path.key, path.value);
     RequireAbsolute(top, path.key, *path.value);
   }
@@ -93,10 +93,10 @@ void ReadNetwork(TableReader& top, Config* config) {
   top.Read("uplink", &config->uplink);
   if (config->log_port >= config->clone_port_first &&
       config->log_port <= config->clone_port_last) {
-    top.Fail(Status::Invalid(
-        fmt::format("{}: log_port {} lies within clone_ports",
-                    top.Where("log_port"), config->log_port),
-        "choose ports that do not overlap"));
+    top.Fail(
+        Status::Invalid(fmt::format("{}: log_port {} lies within clone_ports",
+                                    top.Where("log_port"), config->log_port),
+                        "choose ports that do not overlap"));
   }
 }
 
@@ -106,10 +106,9 @@ Result<Config> FromFile(const TomlFile& file, const std::string& name) {
   TableReader top = file.root();
   top.Require("host", &config.host);
   if (!config.host.empty() && !IsValidName(config.host)) {
-    top.Fail(Status::Invalid(
-        fmt::format("{}: \"{}\" cannot be a host's name", top.Where("host"),
-                    config.host),
-        "use letters, digits, '-', '_' and '.'"));
+    top.Fail(Status::Invalid(fmt::format("{}: \"{}\" cannot be a host's name",
+                                         top.Where("host"), config.host),
+                             "use letters, digits, '-', '_' and '.'"));
   }
   ReadPaths(top, &config);
   ReadNetwork(top, &config);

@@ -41,9 +41,9 @@ struct Config {
   std::string state_dir = "/var/lib/lockstep";
   std::string run_dir = "/run/lockstep";
   std::string ring_dir = "/dev/shm/lockstep";
-  std::string engine;      // qemu-system-x86_64 of replay/qemu
+  std::string engine;        // qemu-system-x86_64 of replay/qemu
   std::string engine_share;  // firmware; default <engine>/../../share
-  std::string shared_dir;  // test-and-set records (file backend)
+  std::string shared_dir;    // test-and-set records (file backend)
   std::string listen = "0.0.0.0";
   uint16_t log_port = 7600;
   uint16_t heartbeat_port = 7601;

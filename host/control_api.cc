@@ -17,8 +17,15 @@ namespace ft::host {
 namespace json = boost::json;
 namespace {
 
-constexpr std::array<std::string_view, 5> kActions = {
-    "start", "stop", "enable", "disable", "failover"};
+constexpr std::array<std::string_view, 5> kActions = {"start", "stop", "enable",
+                                                      "disable", "failover"};
+
+// Not in the coroutines below: g++ 12 cannot build a list there.
+json::object Of(const char* key, json::value value) {
+  json::object object;
+  object[key] = std::move(value);
+  return object;
+}
 
 }  // namespace
 
@@ -31,9 +38,9 @@ ControlApi::Answer ControlApi::Handle(json::object request,
   if (verb == "events") co_return Events(request);
   if (verb == "status") co_return co_await StatusOf(name);
   if (verb == "undefine") {
-    Status status = registry_.Undefine(name);
+    Status status = co_await registry_.Undefine(name);
     if (!status.ok()) co_return status;
-    co_return json::object{{"vm", name}};
+    co_return Of("vm", json::value(name));
   }
   if (std::ranges::find(kActions, verb) == kActions.end()) {
     co_return Status::Invalid(fmt::format("ftd knows no verb {}", verb),
@@ -43,7 +50,8 @@ ControlApi::Answer ControlApi::Handle(json::object request,
   if (!vm.ok()) co_return vm.status();
   Status status = co_await Act(*vm, verb, request, std::move(progress));
   if (!status.ok()) co_return status;
-  co_return json::object{{"vm", co_await (*vm)->Describe()}};
+  json::object described = co_await (*vm)->Describe();
+  co_return Of("vm", std::move(described));
 }
 
 boost::asio::awaitable<Status> ControlApi::Act(std::shared_ptr<Vm> vm,
@@ -54,16 +62,15 @@ boost::asio::awaitable<Status> ControlApi::Act(std::shared_ptr<Vm> vm,
   if (verb == "stop") co_return co_await vm->Stop();
   if (verb == "disable") co_return co_await vm->Disable();
   if (verb == "failover") co_return co_await vm->Failover();
-  int64_t timeout_ms = IntegerOf(request, "timeout_ms",
-                                 context_.config.timeouts.protect_ms);
+  int64_t timeout_ms =
+      IntegerOf(request, "timeout_ms", context_.config.timeouts.protect_ms);
   co_return co_await vm->Enable(TextOf(request, "backup"),
                                 std::chrono::milliseconds(timeout_ms),
                                 std::move(progress));
 }
 
 Result<json::object> ControlApi::Version() const {
-  return json::object{{"version", FT_VERSION},
-                      {"host", context_.config.host}};
+  return json::object{{"version", FT_VERSION}, {"host", context_.config.host}};
 }
 
 Result<json::object> ControlApi::Define(const json::object& request) {
@@ -106,8 +113,9 @@ ControlApi::Answer ControlApi::StatusOf(std::string name) {
   for (const std::shared_ptr<Vm>& vm : vms) {
     described.push_back(co_await vm->Describe());
   }
-  co_return json::object{{"host", context_.config.host},
-                         {"vms", std::move(described)}};
+  json::object result = Of("host", json::value(context_.config.host));
+  result["vms"] = std::move(described);
+  co_return result;
 }
 
 }  // namespace ft::host

@@ -26,8 +26,8 @@ namespace ft::host {
 class ControlServer {
  public:
   // Answers one request; see ControlApi::Handle.
-  using Handler = std::function<
-      boost::asio::awaitable<Result<boost::json::object>>(
+  using Handler =
+      std::function<boost::asio::awaitable<Result<boost::json::object>>(
           boost::json::object request, Vm::Progress progress)>;
 
   // Clients at once; the next one gets one error line.

@@ -97,9 +97,9 @@ Status Daemon::Impl::Open() {
       io, {.address = config.listen, .port = config.heartbeat_port});
   if (!port.ok()) return port.status();
   heartbeats = std::move(*port);
-  context.reset(new HostContext{
-      config, io, blocking, save_strand, store, events, *test_and_set, records,
-      *heartbeats, launcher, [this] { return uplink.IsUp(); }});
+  context.reset(new HostContext{config, io, blocking, save_strand, store,
+                                events, records, *heartbeats, launcher,
+                                [this] { return uplink.IsUp(); }});
   registry = std::make_unique<VmRegistry>(*context);
   listener = std::make_unique<LogListener>(*context, *registry);
   api = std::make_unique<ControlApi>(*context, *registry);
@@ -157,9 +157,9 @@ void Daemon::Run() {
   std::function<void(boost::system::error_code, int)> on_signal =
       [&ftd, &on_signal](boost::system::error_code error, int signal) {
         if (error) return;
-        spdlog::info("signal {}: {}", signal,
-                     ftd.stopping ? "leaving at once"
-                                  : "ending protection, VMs run on");
+        spdlog::info(
+            "signal {}: {}", signal,
+            ftd.stopping ? "leaving at once" : "ending protection, VMs run on");
         if (ftd.stopping) return ftd.io.stop();
         ftd.stopping = true;
         asio::co_spawn(ftd.io, ftd.Shutdown(), asio::detached);

@@ -64,7 +64,8 @@ Status EventLog::Open() {
         "make state_dir writable for ftd");
   }
   struct stat info;
-  file_bytes_ = fstat(fd_, &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
+  file_bytes_ =
+      fstat(fd_, &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
   return Status::Ok();
 }
 
@@ -106,8 +107,7 @@ void EventLog::Add(Event event) {
   RotateIfLarge();
 }
 
-std::vector<Event> EventLog::Events(const std::string& vm,
-                                    size_t limit) const {
+std::vector<Event> EventLog::Events(const std::string& vm, size_t limit) const {
   auto found = rings_.find(vm);
   if (found == rings_.end()) return {};
   const std::deque<Event>& ring = found->second;

@@ -15,7 +15,6 @@
 
 namespace ft::fencing {
 class AsyncTestAndSet;
-class TestAndSet;
 }
 namespace ft::logchannel {
 class HeartbeatPort;
@@ -29,15 +28,13 @@ struct HostContext {
   const Config& config;
   // The one thread of all decisions.
   boost::asio::io_context& io;
-  // For blocking calls: hashes of boot files, the agents' test-and-set.
+  // For blocking calls: hashes of boot files.
   boost::asio::thread_pool& blocking;
   // State files of this host are written here, in the order of the changes.
   boost::asio::strand<boost::asio::thread_pool::executor_type>& save_strand;
   StateStore& store;
   EventLog& events;
-  // One store: plain for the agents, which bring their own deadline, and
-  // with a deadline for everything else.
-  fencing::TestAndSet& test_and_set;
+  // The records that say who runs which VM; its calls end in time.
   fencing::AsyncTestAndSet& records;
   logchannel::HeartbeatPort& heartbeats;
   EngineLauncher& launcher;

@@ -52,11 +52,10 @@ boost::asio::awaitable<void> LogListener::Greet(
     connection->Close();
     co_return;
   }
-  auto place = sessions_.insert(
-      sessions_.end(),
-      std::make_unique<BackupSession>(
-          context_, registry_, std::move(connection),
-          std::move(*frame->header.mutable_hello())));
+  auto place = sessions_.insert(sessions_.end(),
+                                std::make_unique<BackupSession>(
+                                    context_, registry_, std::move(connection),
+                                    std::move(*frame->header.mutable_hello())));
   co_await (*place)->Run();
   sessions_.erase(place);
 }

@@ -27,9 +27,9 @@ Status RunLock::Take(const std::string& path) {
         "stop it, or give this one its own run_dir");
   }
   std::string pid = fmt::format("{}\n", getpid());
-  bool written = ftruncate(fd.get(), 0) == 0 &&
-                 write(fd.get(), pid.data(), pid.size()) ==
-                     static_cast<ssize_t>(pid.size());
+  bool written =
+      ftruncate(fd.get(), 0) == 0 && write(fd.get(), pid.data(), pid.size()) ==
+                                         static_cast<ssize_t>(pid.size());
   if (!written) {
     return Status::Invalid(
         fmt::format("cannot write {}: {}", path, std::strerror(errno)),

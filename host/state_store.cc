@@ -166,8 +166,7 @@ std::string StateStore::DefinitionPath(const std::string& vm) const {
 std::vector<std::string> StateStore::List() const {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry :
-       fs::directory_iterator(state_dir_ + "/vms", error)) {
+  for (const auto& entry : fs::directory_iterator(state_dir_ + "/vms", error)) {
     std::string name = entry.path().filename();
     if (IsValidName(name) && fs::exists(DefinitionPath(name), error)) {
       names.push_back(name);
@@ -193,9 +192,8 @@ Status StateStore::SaveState(const std::string& vm, const SavedState& state) {
 Result<std::string> StateStore::LoadDefinition(const std::string& vm) const {
   std::optional<std::string> text = ReadWhole(DefinitionPath(vm));
   if (!text) {
-    return Status::Invalid(
-        fmt::format("cannot read {}", DefinitionPath(vm)),
-        fmt::format("define {} again", vm));
+    return Status::Invalid(fmt::format("cannot read {}", DefinitionPath(vm)),
+                           fmt::format("define {} again", vm));
   }
   return *std::move(text);
 }

@@ -62,10 +62,10 @@ Result<TomlFile> TomlFile::Parse(std::string_view text, std::string name) {
   toml::parse_result result = toml::parse(text, name);
   if (!result) {
     const toml::parse_error& error = result.error();
-    return Status::Invalid(fmt::format("{}:{}: {}", name,
-                                       error.source().begin.line,
-                                       error.description()),
-                           "correct the TOML on that line");
+    return Status::Invalid(
+        fmt::format("{}:{}: {}", name, error.source().begin.line,
+                    error.description()),
+        "correct the TOML on that line");
   }
   auto table = std::make_unique<toml::table>(std::move(result).table());
   return TomlFile(std::move(name), std::move(table));
@@ -105,9 +105,9 @@ const toml::node* TableReader::Take(const char* key) {
 
 void TableReader::WrongType(const char* key, const toml::node& node,
                             const std::string& wanted) {
-  Fail(Status::Invalid(fmt::format("{}: {} is {}", Where(key), Qualified(key),
-                                   TypeName(node)),
-                       fmt::format("write {}", wanted)));
+  Fail(Status::Invalid(
+      fmt::format("{}: {} is {}", Where(key), Qualified(key), TypeName(node)),
+      fmt::format("write {}", wanted)));
 }
 
 void TableReader::Read(const char* key, std::string* out) {
@@ -192,10 +192,10 @@ std::vector<std::pair<std::string, TableReader>> TableReader::Tables(
       tables.emplace_back(std::string(name.str()),
                           TableReader(*table, file_, path));
     } else {
-      Fail(Status::Invalid(fmt::format("{}:{}: {} is {}", file_,
-                                       inner.source().begin.line, path,
-                                       TypeName(inner)),
-                           fmt::format("write {}", wanted)));
+      Fail(Status::Invalid(
+          fmt::format("{}:{}: {} is {}", file_, inner.source().begin.line, path,
+                      TypeName(inner)),
+          fmt::format("write {}", wanted)));
     }
   }
   return tables;

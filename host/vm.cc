@@ -73,10 +73,8 @@ void Vm::Persist() {
 }
 
 void Vm::AddEvent(const std::string& kind, const std::string& text) {
-  context_.events.Add({.vm = name(),
-                       .epoch = condition_.epoch,
-                       .kind = kind,
-                       .text = text});
+  context_.events.Add(
+      {.vm = name(), .epoch = condition_.epoch, .kind = kind, .text = text});
 }
 
 Status Vm::RefuseBusy(const std::string& verb) const {
@@ -88,14 +86,11 @@ Status Vm::RefuseBusy(const std::string& verb) const {
                   name()));
 }
 
-Status Vm::Redefine(replay::VmDefinition definition) {
+Status Vm::CheckRedefinable() const {
   if (Status status = RefuseBusy("define"); !status.ok()) return status;
-  if (has_engine()) {
-    return Status::Invalid(fmt::format("{} runs here", name()),
-                           fmt::format("ftctl stop {} first", name()));
-  }
-  definition_ = std::move(definition);
-  return Status::Ok();
+  if (!has_engine()) return Status::Ok();
+  return Status::Invalid(fmt::format("{} runs here", name()),
+                         fmt::format("ftctl stop {} first", name()));
 }
 
 Status Vm::CheckForgettable() const {
@@ -153,6 +148,7 @@ Status Vm::BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
   }
   session_ = session;
   before_backup_ = condition_;
+  definition_before_ = definition_;
   definition_ = vm;
   condition_.peer = peer;
   owns_record_ = false;
@@ -172,13 +168,15 @@ void Vm::OnBackupCondition(State state, const std::string& why) {
 
 void Vm::EndBackup(const backup::Outcome& outcome) {
   session_ = nullptr;
-  SetEpoch(outcome.epoch);
   if (outcome.end == backup::End::kRefused) {
+    definition_ = definition_before_;
+    condition_.epoch = before_backup_.epoch;
     condition_.peer = before_backup_.peer;
     SetCondition(before_backup_.role, before_backup_.state,
                  before_backup_.reason, outcome.why);
     return;
   }
+  SetEpoch(outcome.epoch);
   if (outcome.end == backup::End::kFailed) {
     owns_record_ = true;
     SetCondition(Role::kNone, State::kFailed, Reason::kNone, outcome.why);

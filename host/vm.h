@@ -84,8 +84,11 @@ class Vm : public std::enable_shared_from_this<Vm>,
                            Progress progress);
   Awaitable<Status> Disable();
   Awaitable<Status> Failover();
-  // Replaces the definition. Refused while an engine lives.
-  Status Redefine(replay::VmDefinition definition);
+  // Ok when Redefine() may follow: no engine lives.
+  Status CheckRedefinable() const;
+  void Redefine(replay::VmDefinition definition) {
+    definition_ = std::move(definition);
+  }
   // Ok when nothing would be lost by forgetting this VM.
   Status CheckForgettable() const;
   Awaitable<boost::json::object> Describe();
@@ -116,8 +119,9 @@ class Vm : public std::enable_shared_from_this<Vm>,
   struct Protection {
     std::unique_ptr<primary::PrimaryAgent> agent;
     std::optional<primary::Outcome> outcome;
-    VmCondition before;  // what to return to when it never came to be
-    Progress progress;   // of the `enable` that waits; may be empty
+    bool was_protected = false;  // a backup has been entitled
+    VmCondition before;          // what to return to when it never came to be
+    Progress progress;           // of the `enable` that waits; may be empty
   };
   // Claims the VM for a verb while it lives.
   class VerbLock;
@@ -147,7 +151,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   Awaitable<void> RecoverWithoutEngine(VmCondition before);
 
   // vm_protection.cc
-  Awaitable<Status> PrepareEnable(const std::string& peer);
+  Status CheckEnable(const std::string& peer) const;
   primary::PrimaryOptions AgentOptions(const std::string& peer) const;
   Awaitable<void> RunProtection(std::shared_ptr<Protection> protection);
   void FinishProtection(const Protection& protection);
@@ -171,6 +175,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   std::shared_ptr<Protection> protection_;
   BackupSession* session_ = nullptr;  // set while this host is the backup
   VmCondition before_backup_;         // to return to when it is refused
+  replay::VmDefinition definition_before_;
 
   std::string verb_;  // in progress, "" when none
   Condition changed_;

@@ -25,10 +25,12 @@ struct Refusal {
 };
 constexpr std::array<Refusal, 14> kRefusals = {{
     {"vhost-user", "use [[nic]] with model = \"virtio-net\""},
-    {"vhost", "use [[nic]] with model = \"virtio-net\" (its packets then pass "
-              "the engine, which logs them)"},
-    {"vfio", "use [[nic]] with model = \"virtio-net\": a passed-through "
-             "device cannot be replayed"},
+    {"vhost",
+     "use [[nic]] with model = \"virtio-net\" (its packets then pass "
+     "the engine, which logs them)"},
+    {"vfio",
+     "use [[nic]] with model = \"virtio-net\": a passed-through "
+     "device cannot be replayed"},
     {"virtio-fs", "copy the files into the initrd"},
     {"virtiofs", "copy the files into the initrd"},
     {"9p", "copy the files into the initrd"},
@@ -69,6 +71,14 @@ void RefuseOtherWays(TableReader& top) {
     const char* what;
     const char* remedy;
   };
+  for (const char* key :
+       {"balloon", "rng", "vhost", "vfio", "virtiofs", "iothreads", "usb"}) {
+    if (!top.Has(key)) continue;
+    top.Fail(Status::Invalid(
+        fmt::format("{}: {} cannot be replayed deterministically",
+                    top.Where(key), key),
+        RemedyFor(key)));
+  }
   for (Key k :
        {Key{"disk", "disks are not supported yet", "boot from an initrd"},
         Key{"firmware", "the firmware is fixed", "remove the key"},
@@ -119,10 +129,9 @@ void ReadNics(TableReader& top, replay::VmDefinition* vm) {
   for (size_t i = 0; i < vm->nics.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (vm->nics[i].mac != vm->nics[j].mac) continue;
-      top.Fail(Status::Invalid(
-          fmt::format("{}: two NICs have the MAC {}", vm->name,
-                      vm->nics[i].mac),
-          "give each its own"));
+      top.Fail(Status::Invalid(fmt::format("{}: two NICs have the MAC {}",
+                                           vm->name, vm->nics[i].mac),
+                               "give each its own"));
     }
   }
 }
@@ -130,10 +139,9 @@ void ReadNics(TableReader& top, replay::VmDefinition* vm) {
 void ReadName(TableReader& top, replay::VmDefinition* vm) {
   top.Require("name", &vm->name);
   if (vm->name.empty() || IsValidName(vm->name)) return;
-  top.Fail(Status::Invalid(
-      fmt::format("{}: \"{}\" cannot be a VM's name", top.Where("name"),
-                  vm->name),
-      "use at most 63 letters, digits, '-', '_' and '.'"));
+  top.Fail(Status::Invalid(fmt::format("{}: \"{}\" cannot be a VM's name",
+                                       top.Where("name"), vm->name),
+                           "use at most 63 letters, digits, '-', '_' and '.'"));
 }
 
 void ReadMachine(TableReader& top, replay::VmDefinition* vm) {
@@ -170,9 +178,9 @@ Status CheckReadable(const std::string& vm, const char* key,
     close(fd);
   }
   if (error == 0) return Status::Ok();
-  return Status::Invalid(fmt::format("{}: {} {}: {}", vm, key, path,
-                                     std::strerror(error)),
-                         fmt::format("correct {} in the VM file", key));
+  return Status::Invalid(
+      fmt::format("{}: {} {}: {}", vm, key, path, std::strerror(error)),
+      fmt::format("correct {} in the VM file", key));
 }
 
 // A TOML basic string.
@@ -222,8 +230,7 @@ std::string FormatVmFile(const replay::VmDefinition& vm) {
       Quoted(vm.initrd), Quoted(vm.cmdline));
   for (const replay::Nic& nic : vm.nics) {
     text += fmt::format("\n[[nic]]\nmac = {}\nbridge = {}\nmodel = {}\n",
-                        Quoted(nic.mac), Quoted(nic.bridge),
-                        Quoted(nic.model));
+                        Quoted(nic.mac), Quoted(nic.bridge), Quoted(nic.model));
   }
   return text;
 }

@@ -54,9 +54,8 @@ Vm::Awaitable<Status> Vm::Start() {
   auto self = shared_from_this();
   if (Status status = RefuseBusy("start"); !status.ok()) co_return status;
   if (engine_) {
-    co_return Status::Invalid(
-        fmt::format("{} runs already", name()),
-        fmt::format("ftctl status {} shows how", name()));
+    co_return Status::Invalid(fmt::format("{} runs already", name()),
+                              fmt::format("ftctl status {} shows how", name()));
   }
   if (session_ != nullptr) {
     co_return Status::Invalid(
@@ -88,8 +87,8 @@ Vm::Awaitable<Status> Vm::Start() {
 
 Vm::Awaitable<Status> Vm::ReleaseRecord() {
   if (!owns_record_) co_return Status::Ok();
-  Status status = co_await context_.records.Release(
-      name(), condition_.epoch, context_.config.host);
+  Status status = co_await context_.records.Release(name(), condition_.epoch,
+                                                    context_.config.host);
   // kInvalid: the record is not ours any more, so there is nothing to do.
   if (status.ok() || status.code() == Code::kInvalid) {
     owns_record_ = false;
@@ -154,8 +153,8 @@ Vm::Awaitable<void> Vm::Recover() {
   auto self = shared_from_this();
   VerbLock lock(*this, "recovery");
   VmCondition before = condition_;
-  auto engine =
-      co_await context_.launcher.Find(definition_, std::exchange(saved_pid_, 0));
+  auto engine = co_await context_.launcher.Find(definition_,
+                                                std::exchange(saved_pid_, 0));
   if (!engine.ok()) engine = co_await context_.launcher.Find(definition_, 0);
   if (!engine.ok()) {
     co_await RecoverWithoutEngine(before);
@@ -180,14 +179,18 @@ Vm::Awaitable<void> Vm::RecoverLiveEngine(
   AddEvent("recovery", held ? "engine found; it holds outputs, so the record "
                               "decides"
                             : "engine found, reading the record");
-  primary::Outcome outcome = co_await primary::Recover(
-      *engine_, context_.test_and_set, context_.blocking, *this,
-      {.vm = name(),
-       .host = context_.config.host,
-       .epoch = before.epoch,
-       .uplink_up = context_.uplink_up});
+  primary::Outcome outcome =
+      co_await primary::Recover(*engine_, context_.records, *this,
+                                {.vm = name(),
+                                 .host = context_.config.host,
+                                 .epoch = before.epoch,
+                                 .uplink_up = context_.uplink_up});
   SetEpoch(outcome.epoch);
   engine_is_stopping_ = false;
+  if (outcome.end == primary::End::kVmGone) {
+    DropEngine();
+    co_return co_await RecoverWithoutEngine(before);
+  }
   if (outcome.end != primary::End::kAlone) {
     owns_record_ = false;
     DropEngine();
@@ -196,16 +199,16 @@ Vm::Awaitable<void> Vm::RecoverLiveEngine(
   }
   owns_record_ = true;
   if (!engine_->running()) co_return co_await HandleEngineExit("engine ended");
-  bool wanted = before.state == State::kStarting ||
-                before.state == State::kProtected;
+  bool wanted =
+      before.state == State::kStarting || before.state == State::kProtected;
   if (held || wanted) {
     SetCondition(Role::kPrimary, State::kNeedBackup, Reason::kLostConnection,
                  outcome.why);
   } else {
-    SetCondition(Role::kPrimary,
-                 before.role == Role::kPrimary ? before.state
-                                               : State::kDisabled,
-                 before.reason, before.why);
+    SetCondition(
+        Role::kPrimary,
+        before.role == Role::kPrimary ? before.state : State::kDisabled,
+        before.reason, before.why);
   }
 }
 

@@ -10,7 +10,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "fencing/async_test_and_set.h"
-#include "host/offload.h"
 #include "host/vm.h"
 #include "host/vm_verb_lock.h"
 
@@ -21,8 +20,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-// Two boot files of 100 MB from cold storage.
-constexpr seconds kMeasureTimeout{60};
 // Disable waits for a Bye's answer or the test-and-set; both have shorter
 // deadlines of their own, and a store that hangs keeps the VM where it is.
 constexpr seconds kEndTimeout{30};
@@ -35,45 +32,34 @@ constexpr milliseconds kHandedOverPoll{200};
 
 // ---- enable ----
 
-Vm::Awaitable<Status> Vm::PrepareEnable(const std::string& peer) {
+Status Vm::CheckEnable(const std::string& peer) const {
   if (session_ != nullptr) {
-    co_return Status::Invalid(
+    return Status::Invalid(
         fmt::format("{} is the backup here", name()),
         fmt::format("ftctl enable {} on {}", name(), condition_.peer));
   }
   if (!engine_) {
-    co_return Status::Invalid(fmt::format("{} does not run here", name()),
-                              fmt::format("ftctl start {} first", name()));
+    return Status::Invalid(fmt::format("{} does not run here", name()),
+                           fmt::format("ftctl start {} first", name()));
   }
   if (protection_) {
-    co_return Status::Invalid(
+    return Status::Invalid(
         fmt::format("{} is {} already, with {} as its backup", name(),
                     Name(condition_.state), condition_.peer),
         fmt::format("ftctl disable {} first", name()));
   }
+  if (peer == context_.config.host) {
+    return Status::Invalid(
+        fmt::format("{} cannot be the backup of its own VM {}", peer, name()),
+        "name another host");
+  }
   if (!context_.config.hosts.contains(peer)) {
-    co_return Status::Invalid(
+    return Status::Invalid(
         fmt::format("{} is not a host that {} knows", peer,
                     context_.config.host),
         fmt::format("add [hosts.{}] to {}", peer, context_.config.path));
   }
-  auto measured = co_await Offload(
-      context_.blocking, kMeasureTimeout,
-      [vm = definition_]() -> Result<replay::VmDefinition> {
-        replay::VmDefinition copy = vm;
-        Status status = replay::MeasureBootFiles(copy);
-        if (!status.ok()) return status;
-        return copy;
-      });
-  if (!measured) {
-    co_return Status::Unavailable(
-        fmt::format("{}: reading {} takes too long", name(),
-                    definition_.kernel),
-        "check the storage it is on");
-  }
-  if (!measured->ok()) co_return measured->status();
-  definition_ = **measured;
-  co_return Status::Ok();
+  return Status::Ok();
 }
 
 primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
@@ -86,9 +72,9 @@ primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
   options.peer_log_port = address.log_port;
   options.own_heartbeat_port = config.heartbeat_port;
   options.epoch = condition_.epoch;
-  options.vm = replay::ToWire(definition_);
-  options.heartbeat_interval = milliseconds(config.timeouts.heartbeat_ms);
-  options.silence = milliseconds(config.timeouts.primary_silence_ms);
+  options.vm = definition_;
+  options.detector.interval = milliseconds(config.timeouts.heartbeat_ms);
+  options.detector.silence = milliseconds(config.timeouts.primary_silence_ms);
   options.uplink_up = context_.uplink_up;
   return options;
 }
@@ -97,20 +83,14 @@ Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
                                  Progress progress) {
   auto self = shared_from_this();
   if (Status status = RefuseBusy("enable"); !status.ok()) co_return status;
-  VerbLock lock(*this, "enable");
-  if (Status status = co_await PrepareEnable(peer); !status.ok()) {
-    co_return status;
-  }
-  if (!engine_) {
-    co_return Status::Failed(fmt::format("{} has just ended", name()),
-                             fmt::format("ftctl status {}", name()));
-  }
+  if (Status status = CheckEnable(peer); !status.ok()) co_return status;
   auto protection = std::make_shared<Protection>();
   protection->before = condition_;
   protection->progress = std::move(progress);
+  primary::PrimaryListener& listener = *this;
   protection->agent = std::make_unique<primary::PrimaryAgent>(
-      *engine_, context_.test_and_set, context_.blocking, context_.heartbeats,
-      *this, AgentOptions(peer));
+      context_.io, *engine_, context_.records, context_.blocking,
+      context_.heartbeats, listener, AgentOptions(peer));
   protection_ = protection;
   condition_.peer = peer;
   primary_metrics_ = {};
@@ -118,18 +98,16 @@ Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
                fmt::format("connecting to {}", peer));
   boost::asio::co_spawn(context_.io, RunProtection(protection),
                         boost::asio::detached);
-  lock.Release();  // from here on stop and disable may interrupt
   auto settled = [this, &protection] {
     return protection->outcome.has_value() ||
            condition_.state == State::kProtected;
   };
-  bool in_time =
-      co_await changed_.Wait(settled, steady_clock::now() + timeout);
+  bool in_time = co_await changed_.Wait(settled, steady_clock::now() + timeout);
   protection->progress = nullptr;
   if (!in_time) {
-    std::string text = fmt::format("{} was not protected within {} s ({})",
-                                   name(), timeout.count() / 1000.0,
-                                   condition_.why);
+    std::string text =
+        fmt::format("{} was not protected within {} s ({})", name(),
+                    timeout.count() / 1000.0, condition_.why);
     Status ended = co_await EndProtection("enable took too long");
     if (!ended.ok()) co_return ended;
     co_return Status::Unavailable(text, "see ftctl events, or raise --timeout");
@@ -155,6 +133,7 @@ void Vm::OnPrimaryState(primary::State state, const std::string& why) {
                    why);
       break;
     case primary::State::kProtected:
+      protection_->was_protected = true;
       SetCondition(Role::kPrimary, State::kProtected, Reason::kNone, why);
       break;
     case primary::State::kDeciding:
@@ -219,8 +198,9 @@ void Vm::FinishProtection(const Protection& protection) {
     case primary::End::kVmGone:
       break;
   }
-  bool free = !outcome.handed_over;  // nobody else was entitled
-  if (free) {
+  // Was a backup ever entitled, then it may be contending right now, and the
+  // record must stay where it expects it.
+  if (outcome.guest_shutdown || !protection.was_protected) {
     guest_shut_down_ = outcome.guest_shutdown;
     boost::asio::co_spawn(
         context_.io,
@@ -232,7 +212,7 @@ void Vm::FinishProtection(const Protection& protection) {
   }
   DropEngine();
   SetCondition(Role::kNone, State::kHalted, Reason::kFenced,
-               fmt::format("{}; {} takes over", outcome.why, peer));
+               fmt::format("{}; {} may take over", outcome.why, peer));
   boost::asio::co_spawn(context_.io,
                         WatchHandedOver(condition_.epoch, std::move(peer)),
                         boost::asio::detached);
@@ -294,10 +274,9 @@ Vm::Awaitable<Status> Vm::Disable() {
     if (!ended.ok()) co_return ended;
   }
   if (!engine_) {
-    co_return Status::Failed(
-        fmt::format("{} does not run here any more: {}", name(),
-                    condition_.why),
-        "see ftctl status on its other host");
+    co_return Status::Failed(fmt::format("{} does not run here any more: {}",
+                                         name(), condition_.why),
+                             "see ftctl status on its other host");
   }
   condition_.peer.clear();
   SetCondition(Role::kPrimary, State::kDisabled, Reason::kUserAction,

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "host/offload.h"
 #include "host/vm_file.h"
 
 namespace ft::host {
@@ -18,8 +19,7 @@ void VmRegistry::Load() {
         text.ok() ? ParseVmFile(*text, context_.store.DefinitionPath(name))
                   : text.status();
     if (!definition.ok()) {
-      spdlog::error("{} is left out: {}", name,
-                    definition.status().ToString());
+      spdlog::error("{} is left out: {}", name, definition.status().ToString());
       continue;
     }
     vms_[name] = std::make_shared<Vm>(context_, *definition,
@@ -55,36 +55,65 @@ std::vector<std::shared_ptr<Vm>> VmRegistry::All() const {
   return all;
 }
 
-Result<std::shared_ptr<Vm>> VmRegistry::Define(
-    const replay::VmDefinition& definition, const std::string& text) {
+Result<std::shared_ptr<Vm>> VmRegistry::FindOrAdd(
+    const replay::VmDefinition& definition) {
   std::shared_ptr<Vm> vm = Find(definition.name);
-  if (!vm && vms_.size() >= kVmsMax) {
+  if (vm) return vm;
+  if (vms_.size() >= kVmsMax) {
     return Status::Invalid(
         fmt::format("{} has {} VMs already", context_.config.host, kVmsMax),
         "ftctl undefine those that are not needed");
   }
-  if (vm) {
-    Status status = vm->Redefine(definition);
-    if (!status.ok()) return status;
-  }
-  Status status = context_.store.SaveDefinition(definition.name, text);
-  if (!status.ok()) return status;
-  if (!vm) {
-    vm = std::make_shared<Vm>(context_, definition, std::nullopt);
-    vms_[definition.name] = vm;
-    vm->AddEvent("define", "defined");
-  }
+  vm = std::make_shared<Vm>(context_, definition, std::nullopt);
+  vms_[definition.name] = vm;
   return vm;
 }
 
-Status VmRegistry::Undefine(const std::string& name) {
+Result<std::shared_ptr<Vm>> VmRegistry::Define(
+    const replay::VmDefinition& definition, const std::string& text) {
+  bool is_new = Find(definition.name) == nullptr;
+  auto vm = FindOrAdd(definition);
+  if (!vm.ok()) return vm;
+  Status status = (*vm)->CheckRedefinable();
+  if (status.ok()) {
+    status = context_.store.SaveDefinition(definition.name, text);
+  }
+  if (!status.ok()) {
+    if (is_new) Forget(definition.name);
+    return status;
+  }
+  (*vm)->Redefine(definition);
+  (*vm)->AddEvent("define", is_new ? "defined" : "defined anew");
+  return vm;
+}
+
+boost::asio::awaitable<Status> VmRegistry::Undefine(std::string name) {
   auto vm = Require(name);
-  if (!vm.ok()) return vm.status();
-  if (Status status = (*vm)->CheckForgettable(); !status.ok()) return status;
-  if (Status status = context_.store.Remove(name); !status.ok()) return status;
+  if (!vm.ok()) co_return vm.status();
+  if (Status status = (*vm)->CheckForgettable(); !status.ok()) {
+    co_return status;
+  }
+  Forget(name);
+  // On the strand, behind the last state that may be on its way.
+  auto removed = co_await Offload(
+      context_.save_strand, std::chrono::seconds(10),
+      [&store = context_.store, name] { return store.Remove(name); });
+  if (!removed) {
+    co_return Status::Unavailable("state_dir does not answer",
+                                  "check its file system");
+  }
+  co_return *removed;
+}
+
+void VmRegistry::Keep(const Vm& vm) {
+  Status status =
+      context_.store.SaveDefinition(vm.name(), FormatVmFile(vm.definition()));
+  if (!status.ok()) spdlog::error(status.ToString());
+}
+
+void VmRegistry::Forget(const std::string& name) {
   vms_.erase(name);
   context_.events.Forget(name);
-  return Status::Ok();
 }
 
 bool VmRegistry::HasEngine(const std::string& name) const {
@@ -95,8 +124,8 @@ bool VmRegistry::HasEngine(const std::string& name) const {
 Result<std::shared_ptr<Vm>> VmRegistry::ClaimForBackup(
     BackupSession* session, const replay::VmDefinition& definition,
     const std::string& peer, uint64_t epoch) {
-  auto vm = Define(definition, FormatVmFile(definition));
-  if (!vm.ok()) return vm.status();
+  auto vm = FindOrAdd(definition);
+  if (!vm.ok()) return vm;
   Status status = (*vm)->BeginBackup(session, definition, peer, epoch);
   if (!status.ok()) return status;
   return vm;

@@ -43,15 +43,24 @@ class VmRegistry {
   // `text` is the VM file, durable in state_dir when this returns ok.
   Result<std::shared_ptr<Vm>> Define(const replay::VmDefinition& definition,
                                      const std::string& text);
-  Status Undefine(const std::string& name);
+  boost::asio::awaitable<Status> Undefine(std::string name);
+
+  // Writes down the definition of a VM that was claimed for a backup.
+  void Keep(const Vm& vm);
+  // Drops a VM that was never written down.
+  void Forget(const std::string& name);
 
   bool HasEngine(const std::string& name) const;
-  // The VM of a Hello, new or known, claimed by `session`.
+  // The VM of a Hello, new or known, claimed by `session`. A new one is in
+  // memory only until Keep().
   Result<std::shared_ptr<Vm>> ClaimForBackup(
       BackupSession* session, const replay::VmDefinition& definition,
       const std::string& peer, uint64_t epoch);
 
  private:
+  // In memory only.
+  Result<std::shared_ptr<Vm>> FindOrAdd(const replay::VmDefinition& definition);
+
   const HostContext& context_;
   std::map<std::string, std::shared_ptr<Vm>> vms_;
 };

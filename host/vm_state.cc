@@ -17,8 +17,8 @@ constexpr std::array<std::string_view, 8> kStates = {
     "not-configured", "disabled",    "starting", "protected",
     "need-backup",    "unprotected", "halted",   "failed"};
 constexpr std::array<std::string_view, 9> kReasons = {
-    "",    "initializing", "lost-connection", "divergence",
-    "lag", "host-failure", "user-action",     "storage",
+    "",      "initializing", "lost-connection", "divergence",
+    "lag",   "host-failure", "user-action",     "storage",
     "fenced"};
 
 template <typename Enum, size_t kCount>
@@ -32,7 +32,9 @@ Enum FromName(const std::array<std::string_view, kCount>& names,
 
 }  // namespace
 
-std::string_view Name(Role role) { return kRoles.at(static_cast<size_t>(role)); }
+std::string_view Name(Role role) {
+  return kRoles.at(static_cast<size_t>(role));
+}
 std::string_view Name(State state) {
   return kStates.at(static_cast<size_t>(state));
 }
