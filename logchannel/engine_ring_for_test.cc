@@ -101,7 +101,7 @@ bool EngineRingForTest::Commit(std::span<const std::byte> payload) {
   for (std::byte byte : word) data(at++) = byte;
   for (std::byte byte : payload) data(at++) = byte;
   Store(ring_->committed, at);
-  if (options_.log_mode == LogMode::kDiscard) Store(ring_->acknowledged, at);
+  if (Load(ring_->log_mode) == FT_LOG_DISCARD) Store(ring_->acknowledged, at);
   RingFtd();
   return true;
 }

@@ -13,11 +13,16 @@
 #include <utility>
 
 #include "logchannel/check.h"
+#include "logchannel/frame.h"
 
 namespace ft::logchannel {
 namespace {
 
 constexpr uint64_t kDataBytesMin = 4096;
+
+// An Entries frame always fits an empty ring, so a peer cannot send one that
+// AppendEntries could never take.
+static_assert(kFramePayloadBytesMax <= FT_RING_DATA_BYTES_DEFAULT);
 
 template <typename T>
 T Load(const T& word) {

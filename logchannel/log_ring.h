@@ -103,6 +103,8 @@ class LogRing {
   // committed(). `from` lies between two entries, at or after
   // acknowledged(). `out` has room for at least kEntryBytesMax (FT_CHECK),
   // so a committed entry always fits and a caller that loops moves forward.
+  // Only while the log is kept: stop reading before x-ft-unprotect, after
+  // which the engine frees entries that nobody has read.
   size_t ReadEntries(LogPosition from, std::span<std::byte> out) const;
   // The backup holds everything before `position` (at most committed()).
   // Monotonic: an older position changes nothing. Lets the engine release

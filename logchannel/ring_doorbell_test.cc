@@ -54,6 +54,21 @@ TEST_F(RingDoorbellTest, EngineWakesTheWaiter) {
   EXPECT_EQ(ended_with_, true);
 }
 
+// The engine commits after the first look and before it is told that ftd
+// sleeps: it does not ring, so ftd has to look again.
+TEST_F(RingDoorbellTest, CommitJustBeforeFallingAsleepIsSeen) {
+  int looks = 0;
+  const auto look = [&] {
+    const bool ready = ring_->committed() > 0;
+    if (looks++ == 0) (void)engine_->CommitRandom(1, 6);
+    return ready;
+  };
+  Run([](RingDoorbell* doorbell, std::function<bool()> look) -> Task {
+    EXPECT_TRUE(co_await doorbell->WaitUntil(look));
+  }(doorbell_.get(), look));
+  EXPECT_EQ(looks, 2);
+}
+
 TEST_F(RingDoorbellTest, StaleByteIsDrainedNotSpunOn) {
   // A ring that was rung for an ftd that died.
   ring_->PrepareToSleep();
