@@ -321,12 +321,14 @@ void ft_clone_lock(void)
     if (ft_engine.clone_active) {
         ft_vcpu_yield();
         replay_mutex_lock();
+        ft_engine.clone_locked = true;
     }
 }
 
 void ft_clone_unlock(void)
 {
-    if (ft_engine.clone_active) {
+    if (ft_engine.clone_locked) {
+        ft_engine.clone_locked = false;
         replay_mutex_unlock();
     }
 }
@@ -354,7 +356,7 @@ void ft_clone_quiesce(void)
     replay_state.has_unread_data = 0;
 }
 
-void ft_clone_finish(bool ok)
+void ft_clone_finish(const char *error)
 {
     if (!ft_engine.clone_active) {
         return;
@@ -363,7 +365,7 @@ void ft_clone_finish(bool ok)
     ft_engine.clone_total_us = (get_clock() - ft_engine.clone_since) / 1000;
     ft_engine.clone_pause_us = ft_engine.clone_stopped_since ?
         (get_clock() - ft_engine.clone_stopped_since) / 1000 : 0;
-    if (ok) {
+    if (!error) {
         qapi_event_send_ft_clone(FT_CLONE_STATUS_COMPLETED,
                                  true, ft_engine.clone_position,
                                  true, ft_engine.clone_pause_us,
@@ -372,10 +374,8 @@ void ft_clone_finish(bool ok)
     } else {
         ft_log_discard();
         qapi_event_send_ft_clone(FT_CLONE_STATUS_FAILED, false, 0, false, 0,
-                                 false, 0, true,
-                                 "the stream to the backup broke");
+                                 false, 0, true, error);
     }
-    replay_mutex_unlock();
 }
 
 void ft_clone_loaded(uint64_t position)

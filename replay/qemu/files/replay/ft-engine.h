@@ -16,6 +16,8 @@ typedef struct FtEngine {
 
     /* Clone: under way; when it began, when the VM stopped for it (or 0). */
     bool clone_active;
+    /* The migration thread holds the replay mutex. */
+    bool clone_locked;
     int64_t clone_since, clone_stopped_since;
     /* Of the last clone that ended well. */
     uint64_t clone_position, clone_pause_us, clone_total_us;

@@ -65,10 +65,10 @@ void ft_clone_stopping(void);
 void ft_clone_quiesce(void);
 
 /*
- * The stream is complete, or it is not; either way the VM runs on.  Called
- * in place of the last ft_clone_unlock().
+ * The stream is complete (error is NULL), or it is not and 'error' says why.
+ * Either way the VM runs on.  Without effect where no clone is under way.
  */
-void ft_clone_finish(bool ok);
+void ft_clone_finish(const char *error);
 
 /*** network filter (net/filter-ft.c) ***/
 
