@@ -261,11 +261,10 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
 // backup useless or unwanted, for then it must not contend.
 asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
   if (divergence_) co_return co_await Leave("divergence", *divergence_);
-  if (gone_) {
-    const bool off = guest_shutdown_;
-    co_return co_await Leave(off ? "user-action" : "host-failure",
-                             off ? "the guest powered off" : *gone_);
+  if (gone_ && guest_shutdown_) {
+    co_return co_await Leave("user-action", "the guest powered off");
   }
+  if (gone_) co_return co_await Leave("host-failure", *gone_);
   if (broken_) co_return co_await Leave("initializing", broken_->message());
   if (bye_) co_return co_await Leave("user-action", *bye_);
   if (stop_) co_return co_await Leave("user-action", *stop_);

@@ -57,8 +57,7 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Run() {
     outcome = co_await Undo(started);
   }
   ending_ = true;
-  if (connection_) connection_->Close();
-  if (pump_) pump_->Stop();
+  StopTraffic();
   beat_timer_.cancel();
   if (peer_heartbeat_port_ != 0) heartbeats_.Unsubscribe(vm());
   if (!handover_result_) {

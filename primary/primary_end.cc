@@ -62,7 +62,7 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Undo(Status why) {
     // overtake the Bye: wait for its answer.
     if (contest_) co_await Farewell([this] { return peer_bye_.has_value(); });
   }
-  if (connection_) connection_->Close();
+  StopTraffic();
   const bool log_kept = protection_.phase() != Protection::Phase::kConnecting;
   if (log_kept && !gone_) co_await RunOnAlone(engine_, listener_);
   if (gone_) {
@@ -102,10 +102,17 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Decide(
                            "lost " + options_.peer + ": " + suspicion);
 }
 
-// This side won the test-and-set.
+// An engine that discards its log frees it under the pump's hands.
+void PrimaryAgent::Impl::StopTraffic() {
+  if (pump_) pump_->Stop();
+  if (connection_) connection_->Close();
+}
+
+// This side won the test-and-set, or the backup renounced.
 asio::awaitable<Outcome> PrimaryAgent::Impl::Alone(uint64_t epoch,
                                                    std::string reason,
                                                    std::string why) {
+  StopTraffic();
   const bool runs = co_await RunOnAlone(engine_, listener_);
   if (!runs) reason = "host-failure";
   Outcome outcome = Ended(runs ? End::kAlone : End::kVmGone,

@@ -96,6 +96,8 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Undo(Status why);
   // Nothing if the pair is whole again.
   Awaitable<std::optional<Outcome>> Decide(fencing::Action action);
+  // No log is read from the ring any more, nothing is sent or heard.
+  void StopTraffic();
   Awaitable<Outcome> Halted(fencing::Action action);
   Awaitable<Outcome> Alone(uint64_t epoch, std::string reason,
                            std::string why);

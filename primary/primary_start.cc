@@ -36,10 +36,12 @@ asio::awaitable<Status> PrimaryAgent::Impl::Measure() {
 }
 
 asio::awaitable<Status> PrimaryAgent::Impl::Greet() {
-  auto connected = co_await logchannel::Connect(
-      {.address = options_.peer_address,
-       .port = options_.peer_log_port,
-       .timeout = options_.connect_timeout});
+  // A named object: g++ 12 destroys a braced temporary twice when it is an
+  // argument inside co_await.
+  logchannel::ConnectOptions to{.address = options_.peer_address,
+                                .port = options_.peer_log_port,
+                                .timeout = options_.connect_timeout};
+  auto connected = co_await logchannel::Connect(std::move(to));
   if (!connected.ok()) {
     co_return Status::Unavailable(
         options_.peer + ": " + connected.status().message(),
@@ -149,7 +151,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::CatchUp() {
   auto caught_up = [this] {
     const auto lag = static_cast<int64_t>(lag_.current_ms(Now()));
     return protection_.CaughtUp(engine_.ring().committed(),
-                                std::chrono::milliseconds(lag));
+                                std::chrono::milliseconds(lag), Now());
   };
   const bool in_time = co_await tasks_.WaitUntil(
       [this, caught_up] { return !Trouble().ok() || caught_up(); },

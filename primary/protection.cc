@@ -55,9 +55,16 @@ Protection::Phase Protection::phase() const {
 }
 
 bool Protection::CaughtUp(LogPosition committed,
-                          std::chrono::milliseconds lag) const {
-  return cloned_ && committed - received_ < kCaughtUpBytes &&
-         lag < kCaughtUpLag;
+                          std::chrono::milliseconds lag, Time now) {
+  if (!first_look_) {
+    first_look_ = committed;
+    behind_ = now;
+  }
+  const bool near = cloned_ && replayed_ >= *first_look_ &&
+                    committed - received_ < kCaughtUpBytes &&
+                    lag < kCaughtUpLag;
+  if (!near) behind_ = now;
+  return now - behind_ >= kCaughtUpFor;
 }
 
 }  // namespace ft::primary

@@ -27,6 +27,8 @@ using logchannel::LogPosition;
 
 class Protection {
  public:
+  using Time = std::chrono::steady_clock::time_point;
+
   enum class Phase {
     // Until the clone is complete: no log is kept.
     kConnecting,
@@ -44,6 +46,9 @@ class Protection {
   // of a second of a gigabit link; 100 ms is the paper's ordinary lag.
   static constexpr uint64_t kCaughtUpBytes = 1u << 20;
   static constexpr std::chrono::milliseconds kCaughtUpLag{100};
+  // For so long without a break: at the very beginning every backup is
+  // near, however slow.
+  static constexpr std::chrono::milliseconds kCaughtUpFor{200};
 
   // The clone ended at `position`; everything from there on is sent.
   void OnClone(LogPosition position);
@@ -60,7 +65,10 @@ class Protection {
 
   Phase phase() const;
   bool may_be_entitled() const { return protect_.has_value() && !peer_left_; }
-  bool CaughtUp(LogPosition committed, std::chrono::milliseconds lag) const;
+  // Asked at every look while catching up. False at least until what was
+  // committed at the first look has been replayed.
+  bool CaughtUp(LogPosition committed, std::chrono::milliseconds lag,
+                Time now);
 
   LogPosition sent() const { return sent_; }
   LogPosition received() const { return received_; }
@@ -73,6 +81,9 @@ class Protection {
   LogPosition received_ = 0;  // monotonic, <= sent_
   LogPosition replayed_ = 0;  // monotonic, <= received_
   std::optional<LogPosition> protect_;
+  // CaughtUp(): committed at the first look, and the last time it was not.
+  std::optional<LogPosition> first_look_;
+  Time behind_{};
 };
 
 }  // namespace ft::primary

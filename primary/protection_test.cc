@@ -67,13 +67,38 @@ TEST(Protection, RefusesAcknowledgementBeforeTheClone) {
   EXPECT_FALSE(protection.OnAck(0, 0).ok());
 }
 
-TEST(Protection, CaughtUpNeedsLittleLogAndLittleLag) {
+// Asked every 100 ms from 0 on with the same facts: when is it caught up?
+std::chrono::milliseconds CaughtUpAfter(Protection protection,
+                                        LogPosition committed,
+                                        std::chrono::milliseconds lag) {
+  for (auto time = 0ms; time < 1000ms; time += 100ms) {
+    const Protection::Time now = Protection::Time{} + 1h + time;
+    if (protection.CaughtUp(committed, lag, now)) return time;
+  }
+  return -1ms;
+}
+
+TEST(Protection, CaughtUpNeedsLittleLogAndLittleLagForAWhile) {
   Protection protection = Cloned(0);
-  const LogPosition near = Protection::kCaughtUpBytes - 1;
-  EXPECT_TRUE(protection.CaughtUp(near, 99ms));
-  EXPECT_FALSE(protection.CaughtUp(near + 1, 99ms));
-  EXPECT_FALSE(protection.CaughtUp(near, 100ms));
-  EXPECT_FALSE(Protection().CaughtUp(0, 0ms)) << "no clone yet";
+  protection.OnSent(Protection::kCaughtUpBytes);
+  ASSERT_TRUE(protection.OnAck(10, 10).ok());
+  EXPECT_EQ(CaughtUpAfter(protection, 10, 99ms), 200ms);
+  EXPECT_EQ(CaughtUpAfter(protection, 10, 100ms), -1ms) << "lag";
+  EXPECT_EQ(CaughtUpAfter(protection, 11, 0ms), -1ms) << "11 not replayed";
+  EXPECT_EQ(CaughtUpAfter(Protection(), 0, 0ms), -1ms) << "no clone yet";
+}
+
+TEST(Protection, CaughtUpStartsAgainAfterABreak) {
+  Protection protection = Cloned(0);
+  const Protection::Time now = Protection::Time{} + 1h;
+  EXPECT_FALSE(protection.CaughtUp(0, 0ms, now));
+  EXPECT_FALSE(protection.CaughtUp(0, 150ms, now + 100ms));
+  EXPECT_FALSE(protection.CaughtUp(0, 0ms, now + 250ms));
+  EXPECT_FALSE(protection.CaughtUp(Protection::kCaughtUpBytes, 0ms,
+                                   now + 280ms))
+      << "too much log";
+  EXPECT_FALSE(protection.CaughtUp(0, 0ms, now + 479ms));
+  EXPECT_TRUE(protection.CaughtUp(0, 0ms, now + 480ms));
 }
 
 }  // namespace
