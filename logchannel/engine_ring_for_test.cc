@@ -9,7 +9,9 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -163,6 +165,19 @@ void EngineRingForTest::RingFtd() {
   const char byte = 0;
   FT_CHECK(write(to_ftd_.get(), &byte, 1) == 1 || errno == EAGAIN)
       << strerror(errno);
+}
+
+RingDirectoryForTest::RingDirectoryForTest()
+    : path_("/dev/shm/lockstep-ring." + std::string(6, 'X')) {
+  FT_CHECK(mkdtemp(path_.data()) != nullptr) << strerror(errno);
+}
+
+RingDirectoryForTest::~RingDirectoryForTest() {
+  std::filesystem::remove_all(path_);
+}
+
+std::string RingDirectoryForTest::ring_path(const std::string& vm) const {
+  return path_ + "/" + vm + ".ring";
 }
 
 std::vector<std::byte> PayloadForTest(uint64_t seed, size_t bytes) {

@@ -89,6 +89,20 @@ class EngineRingForTest {
   ScopedFd to_engine_;
 };
 
+// An empty directory on tmpfs, where rings lie; removed with what is in it.
+class RingDirectoryForTest {
+ public:
+  RingDirectoryForTest();
+  ~RingDirectoryForTest();
+  RingDirectoryForTest(const RingDirectoryForTest&) = delete;
+  RingDirectoryForTest& operator=(const RingDirectoryForTest&) = delete;
+  // Of a ring named `vm` in it.
+  std::string ring_path(const std::string& vm) const;
+
+ private:
+  std::string path_;
+};
+
 // `bytes` bytes that depend on nothing but `seed` and `bytes`.
 std::vector<std::byte> PayloadForTest(uint64_t seed, size_t bytes);
 

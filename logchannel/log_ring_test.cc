@@ -26,13 +26,6 @@ constexpr uint64_t kSmallRing = 8192;
 // created by each test, the way it needs it.
 class LogRingTest : public ::testing::Test {
  protected:
-  LogRingTest() : room_(kEntryBytesMax) {
-    std::string pattern = "/dev/shm/log-ring-test-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-    path_ = directory_ + "/vm1.ring";
-  }
-  ~LogRingTest() override { std::filesystem::remove_all(directory_); }
-
   std::unique_ptr<EngineRingForTest> Engine(Direction direction,
                                             LogPosition position = 0,
                                             uint64_t size = kSmallRing) {
@@ -60,9 +53,9 @@ class LogRingTest : public ::testing::Test {
     return {room_.begin(), room_.begin() + bytes};
   }
 
-  std::string directory_;
-  std::string path_;
-  Bytes room_;
+  const RingDirectoryForTest directory_;
+  const std::string path_ = directory_.ring_path("vm1");
+  Bytes room_ = Bytes(kEntryBytesMax);
 };
 
 Bytes EntryOf(const Bytes& payload) {

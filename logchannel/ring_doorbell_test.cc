@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/post.hpp>
-#include <filesystem>
 #include <thread>
 
 #include "logchannel/engine_ring_for_test.h"
@@ -16,16 +15,13 @@ namespace {
 class RingDoorbellTest : public NetTest {
  protected:
   RingDoorbellTest() {
-    std::string pattern = "/dev/shm/ring-doorbell-test-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-    const std::string path = directory_ + "/vm1.ring";
+    const std::string path = directory_.ring_path("vm1");
     engine_ = EngineRingForTest::Create({.path = path, .data_size = 8192});
     auto ring = LogRing::Attach(path);
     EXPECT_TRUE(ring.ok()) << ring.status().message();
     ring_ = std::move(*ring);
     doorbell_ = std::make_unique<RingDoorbell>(io_, *ring_);
   }
-  ~RingDoorbellTest() override { std::filesystem::remove_all(directory_); }
 
   // Waits for committed() to reach `position`; notes how it ended.
   Task WaitForCommitted(LogPosition position) {
@@ -33,7 +29,7 @@ class RingDoorbellTest : public NetTest {
         [this, position] { return ring_->committed() >= position; });
   }
 
-  std::string directory_;
+  const RingDirectoryForTest directory_;
   std::unique_ptr<EngineRingForTest> engine_;
   std::unique_ptr<LogRing> ring_;
   std::unique_ptr<RingDoorbell> doorbell_;
