@@ -9,11 +9,10 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <random>
 
 #include "fencing/file_record.h"
+#include "fencing/scratch_directory.h"
 #include "fencing/test_and_set_conformance.h"
 #include "logchannel/check.h"
 
@@ -21,28 +20,6 @@ namespace ft::fencing {
 namespace {
 
 namespace fs = std::filesystem;
-
-// An empty directory in memory, removed at the end. In memory because these
-// tests sync thousands of times and prove nothing about a disk.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = "/dev/shm/lockstep-test.XXXXXX";
-    FT_CHECK(mkdtemp(name.data()) != nullptr) << name;
-    path_ = name;
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  ~ScratchDirectory() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-void WriteFile(const fs::path& path, const std::string& text) {
-  std::ofstream(path, std::ios::trunc) << text;
-}
 
 class FileUnderTest : public StoreUnderTest {
  public:
@@ -225,50 +202,6 @@ TEST_F(FileTestAndSetTest, Full_DiskIsOneClearLineAndHealsWithSpace) {
   EXPECT_EQ(said, "shared directory " + scratch_.path().string() +
                       " is full; free some space; a record needs one block||"
                       "acquired");
-}
-
-// Two contend, both are killed at a random moment. Whoever was told that it
-// won holds the record, and the record can be taken further.
-TEST_F(FileTestAndSetTest, Killed_ContendersLeaveOneTruth) {
-  std::mt19937 random(1);
-  int told = 0;
-  for (uint64_t epoch = 0; epoch < 300; ++epoch) {
-    std::string winner;
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    pid_t children[2];
-    for (int i = 0; i < 2; ++i) {
-      children[i] = fork();
-      if (children[i] != 0) continue;
-      const std::string host = i ? "hostB" : "hostA";
-      const auto answer = store_.Acquire("vm1", epoch, host);
-      const bool won = answer.outcome == TestAndSetOutcome::kAcquired;
-      _exit(won && write(ends[1], host.data(), host.size()) < 0);
-    }
-    close(ends[1]);
-    usleep(random() % 600);
-    for (pid_t child : children) kill(child, SIGKILL);
-    char buffer[16];
-    for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) {
-      winner.append(buffer, static_cast<size_t>(n));
-    }
-    close(ends[0]);
-    for (pid_t child : children) waitpid(child, nullptr, 0);
-
-    const auto record = *store_.Read("vm1");
-    if (!winner.empty()) {
-      ++told;
-      ASSERT_TRUE(record);
-      ASSERT_EQ(record->epoch, epoch + 1);
-      ASSERT_EQ(record->holder, winner) << "told " << winner;
-    }
-    const bool open = !record || record->epoch == epoch;
-    const std::string next = open ? "hostC" : record->holder;
-    ASSERT_EQ(store_.Acquire("vm1", epoch, next).outcome,
-              TestAndSetOutcome::kAcquired);
-  }
-  EXPECT_GT(told, 0);
-  EXPECT_LT(told, 300);
 }
 
 }  // namespace
