@@ -162,21 +162,24 @@ replay::EngineOptions PairTest::EngineOptionsOf(const std::string& host) const {
   return options;
 }
 
+void PairTest::Play(std::function<asio::awaitable<void>()> script) {
+  bool done = false;
+  asio::co_spawn(io_, script, [&](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+    done = true;
+  });
+  ASSERT_TRUE(RunUntil([&] { return done; })) << "the script hangs";
+}
+
 void PairTest::StartVm() {
   vm_.cmdline = words_;
   ASSERT_EQ(memory_->Acquire("vm1", 0, "hostA").outcome,
             fencing::TestAndSetOutcome::kAcquired);
-  bool started = false;
-  asio::co_spawn(
-      io_,
-      [&]() -> asio::awaitable<void> {
-        auto engine = co_await replay::Engine::Start(EngineOptionsOf("hostA"));
-        EXPECT_TRUE(engine.ok()) << engine.status().ToString();
-        if (engine.ok()) engine_a_ = std::move(*engine);
-        started = true;
-      },
-      asio::detached);
-  ASSERT_TRUE(RunUntil([&] { return started; }));
+  Play([this]() -> asio::awaitable<void> {
+    auto engine = co_await replay::Engine::Start(EngineOptionsOf("hostA"));
+    EXPECT_TRUE(engine.ok()) << engine.status().ToString();
+    if (engine.ok()) engine_a_ = std::move(*engine);
+  });
   ASSERT_TRUE(engine_a_);
 }
 

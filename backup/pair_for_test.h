@@ -101,6 +101,9 @@ class PairTest : public ::testing::Test,
     return std::move(result.value());
   }
 
+  // Runs a coroutine of the test's own to its end.
+  void Play(std::function<boost::asio::awaitable<void>()> script);
+
   // --- What the audience sees.
   fencing::VmRecord Record();
   // Numbers that left hostA, then those that left hostB.

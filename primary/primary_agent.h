@@ -136,7 +136,7 @@ struct PrimaryOptions {
   std::chrono::milliseconds farewell_timeout{3000};
   // False while the interface to the outside has no carrier: then this side
   // does not contend. Empty: no interface is watched.
-  std::function<bool()> uplink_up;
+  std::function<bool()> uplink_up = {};
 };
 
 // A snapshot; cheap, callable at any time on the io_context's thread.
@@ -192,7 +192,7 @@ struct RecoverOptions {
   std::string vm;
   std::string host;
   uint64_t epoch = 0;  // this host's last known; 0: take the record's
-  std::function<bool()> uplink_up;
+  std::function<bool()> uplink_up = {};
 };
 boost::asio::awaitable<Outcome> Recover(replay::Engine& engine,
                                         fencing::AsyncTestAndSet& test_and_set,
