@@ -14,9 +14,9 @@ Status CheckVersionAndDefinition(const Hello& hello, const std::string& host) {
   Status version = logchannel::CheckVersion(hello.version());
   if (!version.ok()) return version;
   if (hello.host() == host) {
-    return Status::Invalid("a primary that calls itself " + host +
-                               " as well said Hello",
-                           "give each host its own name in ftd's configuration");
+    return Status::Invalid(
+        "a primary that calls itself " + host + " as well said Hello",
+        "give each host its own name in ftd's configuration");
   }
   if (hello.epoch() == 0) return Status::Invalid("Hello without an epoch");
   return replay::Validate(replay::FromWire(hello.vm()));
@@ -31,8 +31,8 @@ Status CheckHello(const Hello& hello, const AdmissionFacts& facts) {
         vm + " already runs on " + facts.host,
         "stop it there, or wait until its former backup has ended");
   }
-  Status store = fencing::VerifySameStore(facts.record, vm, hello.epoch(),
-                                          hello.host());
+  Status store =
+      fencing::VerifySameStore(facts.record, vm, hello.epoch(), hello.host());
   if (!store.ok()) return store;
   if (!facts.boot_files.ok()) return facts.boot_files;
   const uint64_t needed = hello.vm().memory_mib() + kEngineOverheadMib;

@@ -19,16 +19,16 @@ class AdmissionTest : public ::testing::Test {
     hello_.set_epoch(3);
     hello_.set_host("hostA");
     hello_.set_engine_build("7.2-ft1");
-    *hello_.mutable_vm() = replay::ToWire(
-        {.name = "vm1",
-         .uuid = replay::UuidFromName("vm1"),
-         .memory_mib = 256,
-         .kernel = "/boot/vmlinuz",
-         .initrd = "",
-         .cmdline = "",
-         .nics = {},
-         .kernel_sha256 = std::string(64, 'a'),
-         .initrd_sha256 = ""});
+    *hello_.mutable_vm() =
+        replay::ToWire({.name = "vm1",
+                        .uuid = replay::UuidFromName("vm1"),
+                        .memory_mib = 256,
+                        .kernel = "/boot/vmlinuz",
+                        .initrd = "",
+                        .cmdline = "",
+                        .nics = {},
+                        .kernel_sha256 = std::string(64, 'a'),
+                        .initrd_sha256 = ""});
     facts_.host = "hostB";
     facts_.record = std::optional<fencing::VmRecord>{
         {.vm = "vm1", .epoch = 3, .holder = "hostA"}};

@@ -20,8 +20,8 @@ BackupAgent::BackupAgent(asio::io_context& io, BackupHost& host,
                          BackupListener& listener, BackupOptions options,
                          std::shared_ptr<logchannel::Connection> connection,
                          logchannel::wire::Hello hello)
-    : impl_(std::make_unique<Impl>(io, host, test_and_set, blocking,
-                                   heartbeats, listener, std::move(options),
+    : impl_(std::make_unique<Impl>(io, host, test_and_set, blocking, heartbeats,
+                                   listener, std::move(options),
                                    std::move(connection), std::move(hello))) {}
 BackupAgent::~BackupAgent() = default;
 
@@ -132,8 +132,7 @@ asio::awaitable<Status> BackupAgent::Impl::Admit() {
 }
 
 asio::awaitable<Status> BackupAgent::Impl::Launch() {
-  auto launched =
-      co_await host_.LaunchBackup(replay::FromWire(hello_.vm()));
+  auto launched = co_await host_.LaunchBackup(replay::FromWire(hello_.vm()));
   if (!launched.ok()) co_return launched.status();
   engine_ = std::move(launched->engine);
   clone_port_ = launched->clone_port;
@@ -175,10 +174,9 @@ void BackupAgent::Impl::BeginTraffic() {
           .report = [this](const std::string& what) { Report(what); }});
   subscribed_ = true;
   heartbeats_.Subscribe(
-      vm(), [this](const logchannel::wire::Heartbeat& heartbeat,
-                   const std::string& sender) {
-        OnHeartbeat(heartbeat, sender);
-      });
+      vm(),
+      [this](const logchannel::wire::Heartbeat& heartbeat,
+             const std::string& sender) { OnHeartbeat(heartbeat, sender); });
   tasks_.Spawn(ReadLoop());
 }
 
@@ -271,11 +269,10 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
   if (!entitlement_.following() && Now() > clone_deadline_) {
     co_return co_await Leave("initializing", "the clone did not arrive");
   }
-  const Action action = handover_
-                            ? contest_->arbitration().OnHandover(Now())
-                            : contest_->Step(Now());
-  const bool waiting = contest_->arbitration().state() ==
-                       fencing::ArbitrationState::kWaiting;
+  const Action action = handover_ ? contest_->arbitration().OnHandover(Now())
+                                  : contest_->Step(Now());
+  const bool waiting =
+      contest_->arbitration().state() == fencing::ArbitrationState::kWaiting;
   if (action.kind == Action::Kind::kNone && !waiting) co_return std::nullopt;
   co_return co_await Decide(action);
 }

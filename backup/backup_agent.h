@@ -16,7 +16,8 @@
 // acknowledged; I6 after deciding to contend it never acknowledges another
 // entry (entitlement.h owns both rules).
 //
-// One thread, the io_context's; files are hashed in `blocking`. The agent bumps the ring's owner_beat while Run() runs.
+// One thread, the io_context's; files are hashed in `blocking`. The agent bumps
+// the ring's owner_beat while Run() runs.
 //
 // Bounds: one frame in hand (8 MiB), then the ring; a full ring stops the
 // reading of the connection, which stops the primary through TCP.
@@ -40,7 +41,7 @@
 namespace ft::logchannel {
 class Connection;
 class HeartbeatPort;
-}
+}  // namespace ft::logchannel
 namespace ft::fencing {
 class AsyncTestAndSet;
 }

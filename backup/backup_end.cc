@@ -81,13 +81,11 @@ asio::awaitable<Outcome> BackupAgent::Impl::GoLive(uint64_t epoch) {
   const Time acquired = Now();
   epoch_ = epoch;
   if (handover_) co_await AnswerHandover(true, "");
-  SetState(State::kGoingLive,
-           "consuming the log through " +
-               std::to_string(entitlement_.received()));
+  SetState(State::kGoingLive, "consuming the log through " +
+                                  std::to_string(entitlement_.received()));
   tasks_.Spawn(DrainAndSwitch());
-  co_await tasks_.WaitUntil(
-      [this] { return live_ || gone_ || divergence_; },
-      Now() + options_.go_live_timeout);
+  co_await tasks_.WaitUntil([this] { return live_ || gone_ || divergence_; },
+                            Now() + options_.go_live_timeout);
   if (divergence_) co_return Lost("divergence " + *divergence_);
   if (gone_) co_return Lost(*gone_);
   if (!live_) co_return Lost("the engine did not go live in time");
@@ -136,9 +134,9 @@ Outcome BackupAgent::Impl::Halted(HaltReason reason) const {
                    "lost " + primary() + " (" + suspicion +
                        "); this was not yet a complete backup");
     case HaltReason::kOwnVmGone:
-      return Ended(End::kHalted, divergence_ ? "divergence" : "host-failure",
-                   divergence_ ? *divergence_
-                               : gone_.value_or("its engine has ended"));
+      return Ended(
+          End::kHalted, divergence_ ? "divergence" : "host-failure",
+          divergence_ ? *divergence_ : gone_.value_or("its engine has ended"));
     case HaltReason::kHandedOver:
     case HaltReason::kProtectionEnded:
       break;

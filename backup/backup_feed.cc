@@ -104,15 +104,13 @@ asio::awaitable<Status> BackupAgent::Impl::OnCloneDone(LogPosition position) {
   const logchannel::LogRing& ring = engine_->ring();
   if (ring.direction() != logchannel::Direction::kReplay ||
       ring.committed() != position) {
-    co_return Status::Invalid("the ring here stands at " +
-                              std::to_string(ring.committed()) +
-                              " after a clone that ended at " +
-                              std::to_string(position));
+    co_return Status::Invalid(
+        "the ring here stands at " + std::to_string(ring.committed()) +
+        " after a clone that ended at " + std::to_string(position));
   }
   Report("following from " + std::to_string(position));
   told_replayed_ = position;
-  doorbell_ =
-      std::make_unique<logchannel::RingDoorbell>(io_, engine_->ring());
+  doorbell_ = std::make_unique<logchannel::RingDoorbell>(io_, engine_->ring());
   tasks_.Spawn(AckLoop());
   co_return Status::Ok();
 }

@@ -11,10 +11,9 @@ namespace {
 Status Compare(std::optional<LogPosition> done,
                std::optional<LogPosition> followed) {
   if (!done || !followed || *done == *followed) return Status::Ok();
-  return Status::Invalid("the primary's clone ended at " +
-                         std::to_string(*done) +
-                         ", the engine here follows from " +
-                         std::to_string(*followed));
+  return Status::Invalid(
+      "the primary's clone ended at " + std::to_string(*done) +
+      ", the engine here follows from " + std::to_string(*followed));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ asio::awaitable<void> CuttableRelay::Carry(std::shared_ptr<tcp::socket> from,
 // --- PairTest
 
 void PairTest::SetUp() {
-  std::string pattern = ::testing::TempDir() + "/pair.XXXXXX";
+  std::string pattern = ::testing::TempDir() + "/pair." + std::string(6, 'X');
   ASSERT_NE(mkdtemp(pattern.data()), nullptr);
   directory_ = pattern;
   std::ofstream(directory_ + "/vmlinuz") << "kernel";
@@ -212,9 +212,9 @@ asio::awaitable<void> PairTest::ServeBackup() {
   while (auto connection = co_await listener_->Accept()) {
     auto frame = co_await connection->Receive(std::chrono::seconds(1));
     if (!frame.ok() || !frame->header.has_hello() || backup_) continue;
-    backup_ = std::make_unique<BackupAgent>(
-        io_, *this, *store_, blocking_, *beats_b_, *this, backup_options_,
-        connection, frame->header.hello());
+    backup_ = std::make_unique<BackupAgent>(io_, *this, *store_, blocking_,
+                                            *beats_b_, *this, backup_options_,
+                                            connection, frame->header.hello());
     asio::co_spawn(io_, backup_->Run(),
                    [this](std::exception_ptr error, Outcome outcome) {
                      if (error) std::rethrow_exception(error);

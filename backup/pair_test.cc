@@ -248,9 +248,8 @@ TEST_F(PairTest, NotEntitled_NeverContends) {
   BackupWords("slow=1");
   StartVm();
   Enable();
-  ASSERT_TRUE(RunUntil([this] {
-    return primary_->metrics().received > 100000;
-  }));
+  ASSERT_TRUE(
+      RunUntil([this] { return primary_->metrics().received > 100000; }));
   ASSERT_EQ(backup_->state(), State::kStarting);
   CutLink();
   ASSERT_TRUE(BothEnded());
@@ -279,9 +278,8 @@ TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   EXPECT_LT(engine_a_->ring().committed(), stuck + 5000) << "not throttled";
   EXPECT_FALSE(primary_end_);
   kill(backup_->engine()->process().pid(), SIGCONT);
-  ASSERT_TRUE(RunUntil([&] {
-    return primary_->metrics().replayed > stuck + 100000;
-  }));
+  ASSERT_TRUE(
+      RunUntil([&] { return primary_->metrics().replayed > stuck + 100000; }));
   engine_a_->Kill();
   ASSERT_TRUE(BothEnded());
   EXPECT_EQ(backup_end_->end, End::kLive);

@@ -228,10 +228,9 @@ class CountingEngine {
     const int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = Ipv4(host, port);
     const uint64_t state[2] = {committed(), next_};
-    const bool sent =
-        connect(peer, reinterpret_cast<const sockaddr*>(&address),
-                sizeof address) == 0 &&
-        write(peer, state, sizeof state) == sizeof state;
+    const bool sent = connect(peer, reinterpret_cast<const sockaddr*>(&address),
+                              sizeof address) == 0 &&
+                      write(peer, state, sizeof state) == sizeof state;
     close(peer);
     if (!sent) return {{"status", "failed"}, {"error", "cannot connect"}};
     keeping_ = true;
@@ -356,8 +355,8 @@ int main(int argc, char** argv) {
   std::string qmp_path = options["-qmp"].substr(std::strlen("unix:"));
   qmp_path.erase(qmp_path.find(','));
   CountingEngine engine(ValueOf(options["-icount"], "rrfile"),
-                        options["-words"] + " " + options["-append"],
-                        qmp_path, options["-incoming"]);
+                        options["-words"] + " " + options["-append"], qmp_path,
+                        options["-incoming"]);
   engine.Run();
   unlink(qmp_path.c_str());
   return 0;

@@ -19,8 +19,7 @@ PrimaryAgent::PrimaryAgent(asio::io_context& io, replay::Engine& engine,
                            logchannel::HeartbeatPort& heartbeats,
                            PrimaryListener& listener, PrimaryOptions options)
     : impl_(std::make_unique<Impl>(io, engine, test_and_set, blocking,
-                                   heartbeats, listener,
-                                   std::move(options))) {}
+                                   heartbeats, listener, std::move(options))) {}
 PrimaryAgent::~PrimaryAgent() = default;
 
 asio::awaitable<Outcome> PrimaryAgent::Run() { return impl_->Run(); }
@@ -78,9 +77,8 @@ void PrimaryAgent::Impl::Disable(const std::string& why) {
 
 asio::awaitable<Status> PrimaryAgent::Impl::Failover() {
   if (state_ != State::kProtected || ending_) {
-    co_return Status::Invalid(
-        vm() + " is " + Name(state_) + ", not protected",
-        "wait until `ftctl status` says protected");
+    co_return Status::Invalid(vm() + " is " + Name(state_) + ", not protected",
+                              "wait until `ftctl status` says protected");
   }
   if (handover_asked_) {
     co_return Status::Invalid("a failover of " + vm() + " is under way");
@@ -89,9 +87,8 @@ asio::awaitable<Status> PrimaryAgent::Impl::Failover() {
   handover_asked_ = true;
   ++failover_callers_;
   tasks_.Notify();
-  co_await tasks_.WaitUntil(
-      [this] { return handover_result_.has_value(); },
-      Now() + std::chrono::hours(1));
+  co_await tasks_.WaitUntil([this] { return handover_result_.has_value(); },
+                            Now() + std::chrono::hours(1));
   Status result = handover_result_.value_or(
       Status::Failed("the failover of " + vm() + " did not end"));
   --failover_callers_;
@@ -259,12 +256,12 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
   if (disable_) co_return co_await EndByOperator();
   if (orphaned_) {
     Report("this host stood still for 2 s; " + vm() + " is paused");
-    co_return co_await Decide(contest_->arbitration().Suspect(
-        Now(), fencing::Suspicion::kRestarted));
+    co_return co_await Decide(
+        contest_->arbitration().Suspect(Now(), fencing::Suspicion::kRestarted));
   }
   const Action action = contest_->Step(Now());
-  const bool waiting = contest_->arbitration().state() ==
-                       fencing::ArbitrationState::kWaiting;
+  const bool waiting =
+      contest_->arbitration().state() == fencing::ArbitrationState::kWaiting;
   if (action.kind != Action::Kind::kNone || waiting) {
     co_return co_await Decide(action);
   }

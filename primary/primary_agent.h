@@ -145,8 +145,8 @@ struct PrimaryMetrics {
   uint64_t committed = 0, sent = 0, received = 0, replayed = 0, released = 0;
   double execution_lag_ms = 0, execution_lag_ms_p50 = 0,
          execution_lag_ms_p99 = 0;
-  uint64_t log_bytes = 0;       // sent since the clone
-  double log_mbit_per_s = 0;    // over the last second
+  uint64_t log_bytes = 0;     // sent since the clone
+  double log_mbit_per_s = 0;  // over the last second
   double clone_pause_ms = 0, clone_total_ms = 0;
   double test_and_set_ms = 0;  // of the last decision
 };
@@ -157,8 +157,8 @@ class PrimaryAgent {
   PrimaryAgent(boost::asio::io_context& io, replay::Engine& engine,
                fencing::AsyncTestAndSet& test_and_set,
                boost::asio::thread_pool& blocking,
-               logchannel::HeartbeatPort& heartbeats,
-               PrimaryListener& listener, PrimaryOptions options);
+               logchannel::HeartbeatPort& heartbeats, PrimaryListener& listener,
+               PrimaryOptions options);
   ~PrimaryAgent();
 
   // Runs the protection to its end. Call once. The agent must outlive it.

@@ -27,8 +27,7 @@ asio::awaitable<bool> RunOnAlone(replay::Engine& engine,
   if (state.ok() && !state->running) {
     const Status resumed = co_await engine.Cont();
     if (!resumed.ok()) {
-      listener.OnPrimaryEvent("the guest did not resume: " +
-                              resumed.message());
+      listener.OnPrimaryEvent("the guest did not resume: " + resumed.message());
     }
   }
   co_return engine.running();
@@ -71,8 +70,7 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Undo(Status why) {
     co_return outcome;
   }
   if (disable_) co_return Ended(End::kDisabled, "user-action", *disable_);
-  Outcome outcome =
-      Ended(End::kNotStarted, "initializing", why.message());
+  Outcome outcome = Ended(End::kNotStarted, "initializing", why.message());
   outcome.status = std::move(why);
   co_return outcome;
 }
@@ -97,8 +95,7 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Decide(
   if (action.kind == Action::Kind::kHalt) {
     co_return co_await Halted(action);
   }
-  co_return co_await Alone(action.epoch,
-                           stalled_ ? "lag" : "lost-connection",
+  co_return co_await Alone(action.epoch, stalled_ ? "lag" : "lost-connection",
                            "lost " + options_.peer + ": " + suspicion);
 }
 
@@ -115,8 +112,8 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Alone(uint64_t epoch,
   StopTraffic();
   const bool runs = co_await RunOnAlone(engine_, listener_);
   if (!runs) reason = "host-failure";
-  Outcome outcome = Ended(runs ? End::kAlone : End::kVmGone,
-                          std::move(reason), std::move(why));
+  Outcome outcome = Ended(runs ? End::kAlone : End::kVmGone, std::move(reason),
+                          std::move(why));
   outcome.epoch = epoch;
   if (gone_) outcome.why += "; then " + *gone_;
   co_return outcome;
@@ -197,8 +194,8 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::EndByOperator() {
   if (!peer_bye_) {
     Report(options_.peer + " did not confirm the end of protection");
     SetState(State::kDeciding, "ending protection");
-    const Action action = co_await contest_->Settle(
-        contest_->arbitration().Suspect(
+    const Action action =
+        co_await contest_->Settle(contest_->arbitration().Suspect(
             Now(), fencing::Suspicion::kProtectionEnded));
     if (action.kind != Action::Kind::kContinueAlone) {
       co_return co_await Halted(action);
@@ -229,8 +226,8 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::HandOver() {
 // A store that does not answer now would leave the VM paused on both sides.
 asio::awaitable<Status> PrimaryAgent::Impl::PrepareHandover() {
   auto record = co_await store_.Read(vm());
-  Status same = fencing::VerifySameStore(record, vm(), options_.epoch,
-                                         options_.host);
+  Status same =
+      fencing::VerifySameStore(record, vm(), options_.epoch, options_.host);
   if (!same.ok()) co_return same;
   Status stopped = co_await engine_.Stop();
   if (!stopped.ok()) co_return stopped;
@@ -265,8 +262,8 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::AwaitHandover() {
         Now() < deadline ? contest_->Step(Now())
                          : contest_->arbitration().Suspect(
                                Now(), fencing::Suspicion::kHandoverUnanswered);
-    const bool waiting = contest_->arbitration().state() ==
-                         fencing::ArbitrationState::kWaiting;
+    const bool waiting =
+        contest_->arbitration().state() == fencing::ArbitrationState::kWaiting;
     if (action.kind == Action::Kind::kNone && !waiting) continue;
     auto outcome = co_await Decide(action);
     if (outcome) co_return outcome;

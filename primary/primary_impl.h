@@ -41,8 +41,8 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   using Awaitable = boost::asio::awaitable<T>;
   using Time = std::chrono::steady_clock::time_point;
 
-  Impl(boost::asio::io_context& io, replay::Engine& engine, fencing::AsyncTestAndSet& store,
-       boost::asio::thread_pool& blocking,
+  Impl(boost::asio::io_context& io, replay::Engine& engine,
+       fencing::AsyncTestAndSet& store, boost::asio::thread_pool& blocking,
        logchannel::HeartbeatPort& heartbeats, PrimaryListener& listener,
        PrimaryOptions options);
 
@@ -99,8 +99,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   // No log is read from the ring any more, nothing is sent or heard.
   void StopTraffic();
   Awaitable<Outcome> Halted(fencing::Action action);
-  Awaitable<Outcome> Alone(uint64_t epoch, std::string reason,
-                           std::string why);
+  Awaitable<Outcome> Alone(uint64_t epoch, std::string reason, std::string why);
   Awaitable<Outcome> VmGone();
   Awaitable<void> TellVmGone();
   Awaitable<Outcome> PeerLeft();
@@ -146,7 +145,8 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::optional<Status> handover_result_;
   int failover_callers_ = 0;
 
-  // Stall detection: the last time the backup acknowledged something new, or had nothing to.
+  // Stall detection: the last time the backup acknowledged something new, or
+  // had nothing to.
   Time progress_{};
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;

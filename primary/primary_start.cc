@@ -89,9 +89,9 @@ Status PrimaryAgent::Impl::CheckReply(const FrameHeader& header) const {
         reply.remedy());
   }
   if (reply.host() != options_.peer) {
-    return Status::Invalid(connection_->peer() + " is " + reply.host() +
-                               ", not " + options_.peer,
-                           "correct [hosts] in ftd's configuration");
+    return Status::Invalid(
+        connection_->peer() + " is " + reply.host() + ", not " + options_.peer,
+        "correct [hosts] in ftd's configuration");
   }
   return Status::Ok();
 }
@@ -112,10 +112,9 @@ void PrimaryAgent::Impl::BeginTraffic(
   clone_port_ = static_cast<uint16_t>(reply.clone_port());
   peer_heartbeat_port_ = static_cast<uint16_t>(reply.heartbeat_port());
   heartbeats_.Subscribe(
-      vm(), [this](const logchannel::wire::Heartbeat& heartbeat,
-                   const std::string& sender) {
-        OnHeartbeat(heartbeat, sender);
-      });
+      vm(),
+      [this](const logchannel::wire::Heartbeat& heartbeat,
+             const std::string& sender) { OnHeartbeat(heartbeat, sender); });
   tasks_.Spawn(ReadLoop());
 }
 
@@ -124,10 +123,9 @@ asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
   auto clone = co_await engine_.Clone(options_.peer_address, clone_port_,
                                       options_.clone_timeout);
   if (!clone.ok()) {
-    co_return Status::Unavailable(
-        "the clone to " + options_.peer +
-            " failed: " + clone.status().message(),
-        "look at `ftctl events` on both hosts");
+    co_return Status::Unavailable("the clone to " + options_.peer +
+                                      " failed: " + clone.status().message(),
+                                  "look at `ftctl events` on both hosts");
   }
   protection_.OnClone(clone->position);
   clone_pause_ms_ = Milliseconds(clone->pause_us);

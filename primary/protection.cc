@@ -54,8 +54,8 @@ Protection::Phase Protection::phase() const {
   return received_ < *protect_ ? Phase::kProtecting : Phase::kProtected;
 }
 
-bool Protection::CaughtUp(LogPosition committed,
-                          std::chrono::milliseconds lag, Time now) {
+bool Protection::CaughtUp(LogPosition committed, std::chrono::milliseconds lag,
+                          Time now) {
   if (!first_look_) {
     first_look_ = committed;
     behind_ = now;

@@ -67,8 +67,7 @@ class Protection {
   bool may_be_entitled() const { return protect_.has_value() && !peer_left_; }
   // Asked at every look while catching up. False at least until what was
   // committed at the first look has been replayed.
-  bool CaughtUp(LogPosition committed, std::chrono::milliseconds lag,
-                Time now);
+  bool CaughtUp(LogPosition committed, std::chrono::milliseconds lag, Time now);
 
   LogPosition sent() const { return sent_; }
   LogPosition received() const { return received_; }

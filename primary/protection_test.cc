@@ -94,8 +94,8 @@ TEST(Protection, CaughtUpStartsAgainAfterABreak) {
   EXPECT_FALSE(protection.CaughtUp(0, 0ms, now));
   EXPECT_FALSE(protection.CaughtUp(0, 150ms, now + 100ms));
   EXPECT_FALSE(protection.CaughtUp(0, 0ms, now + 250ms));
-  EXPECT_FALSE(protection.CaughtUp(Protection::kCaughtUpBytes, 0ms,
-                                   now + 280ms))
+  EXPECT_FALSE(
+      protection.CaughtUp(Protection::kCaughtUpBytes, 0ms, now + 280ms))
       << "too much log";
   EXPECT_FALSE(protection.CaughtUp(0, 0ms, now + 479ms));
   EXPECT_TRUE(protection.CaughtUp(0, 0ms, now + 480ms));

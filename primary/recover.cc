@@ -95,22 +95,20 @@ class Recovery {
   }
 
   asio::awaitable<Outcome> Contend(uint64_t epoch) {
-    Contest contest(
-        store_, tasks_,
-        {.role = fencing::Role::kPrimary,
-         .vm = options_.vm,
-         .host = options_.host,
-         .epoch = epoch,
-         .detector = fencing::FailureDetectorOptions::Primary(),
-         .uplink_up = options_.uplink_up,
-         .own_vm_gone = [this] { return !engine_.running(); },
-         .report =
-             [this](const std::string& what) {
-               listener_.OnPrimaryEvent(what);
-             }});
-    const Action action = co_await contest.Settle(
-        contest.arbitration().Suspect(std::chrono::steady_clock::now(),
-                                      fencing::Suspicion::kRestarted));
+    Contest contest(store_, tasks_,
+                    {.role = fencing::Role::kPrimary,
+                     .vm = options_.vm,
+                     .host = options_.host,
+                     .epoch = epoch,
+                     .detector = fencing::FailureDetectorOptions::Primary(),
+                     .uplink_up = options_.uplink_up,
+                     .own_vm_gone = [this] { return !engine_.running(); },
+                     .report =
+                         [this](const std::string& what) {
+                           listener_.OnPrimaryEvent(what);
+                         }});
+    const Action action = co_await contest.Settle(contest.arbitration().Suspect(
+        std::chrono::steady_clock::now(), fencing::Suspicion::kRestarted));
     if (action.kind == Action::Kind::kContinueAlone) {
       const bool runs = co_await RunOnAlone(engine_, listener_);
       co_return Ended(runs ? End::kAlone : End::kVmGone, action.epoch,

@@ -44,9 +44,9 @@ asio::awaitable<bool> Tasks::WaitUntil(std::function<bool()> ready,
 
 asio::awaitable<void> Tasks::Join() {
   while (running_ > 0) {
-    co_await WaitUntil([this] { return running_ == 0; },
-                       std::chrono::steady_clock::now() +
-                           std::chrono::hours(24));
+    co_await WaitUntil(
+        [this] { return running_ == 0; },
+        std::chrono::steady_clock::now() + std::chrono::hours(24));
   }
 }
 

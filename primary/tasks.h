@@ -56,9 +56,7 @@ class Tasks {
 template <typename Work>
 boost::asio::awaitable<Status> RunIn(boost::asio::thread_pool& pool,
                                      Work work) {
-  auto task = [work]() -> boost::asio::awaitable<Status> {
-    co_return work();
-  };
+  auto task = [work]() -> boost::asio::awaitable<Status> { co_return work(); };
   co_return co_await boost::asio::co_spawn(pool, std::move(task),
                                            boost::asio::use_awaitable);
 }

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// PrimaryAgent against a backup that is played by hand, frame by frame: the
+// output rule, and what a primary does with a backup that breaks its word.
+#include <gmock/gmock.h>
+
+#include "logchannel/heartbeat_port.h"
+#include "logchannel/listener.h"
+#include "primary/agent_bed_for_test.h"
+
+namespace ft::primary {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using asio::awaitable;
+using logchannel::LogPosition;
+using logchannel::wire::FrameHeader;
+using ::testing::HasSubstr;
+
+class PrimaryProtocolTest : public AgentBed {
+ protected:
+  void SetUp() override {
+    AgentBed::SetUp();
+    const logchannel::ListenOptions any{.address = "127.0.0.1", .port = 0};
+    auto listener = logchannel::Listener::Open(io_, any);
+    listener_ = std::move(listener).value();
+    auto beats = logchannel::HeartbeatPort::Open(io_, any);
+    beats_ = std::move(beats).value();
+    PrimaryOptions options;
+    options.host = "hostA";
+    options.peer = "hostB";
+    options.peer_address = "127.0.0.1";
+    options.peer_log_port = listener_->port();
+    options.epoch = 1;
+    options.vm = vm_;
+    options.farewell_timeout = 300ms;
+    agent_ = std::make_unique<PrimaryAgent>(io_, *engine_, *store_, blocking_,
+                                            *beats_, *this, options);
+    asio::co_spawn(io_, agent_->Run(),
+                   [this](std::exception_ptr error, Outcome outcome) {
+                     if (error) std::rethrow_exception(error);
+                     outcome_ = std::move(outcome);
+                   });
+  }
+
+  void TearDown() override {
+    if (connection_) connection_->Close();
+    agent_->Disable("the test ends");
+    EXPECT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+    agent_.reset();
+    listener_->Close();
+    beats_.reset();
+    AgentBed::TearDown();
+  }
+
+  FrameHeader Header() {
+    FrameHeader header;
+    header.set_epoch(1);
+    return header;
+  }
+  awaitable<void> Send(const FrameHeader& header) {
+    const Status sent = co_await connection_->Send(header);
+    EXPECT_TRUE(sent.ok()) << sent.ToString();
+  }
+  awaitable<void> Ack(LogPosition received, LogPosition replayed) {
+    FrameHeader header = Header();
+    header.mutable_ack()->set_received(received);
+    header.mutable_ack()->set_replayed(replayed);
+    co_await Send(header);
+  }
+
+  awaitable<void> Welcome(std::string host = "hostB") {
+    connection_ = co_await listener_->Accept();
+    auto hello = co_await connection_->Receive(3s);
+    EXPECT_TRUE(hello.ok() && hello->header.has_hello());
+    FrameHeader header = Header();
+    auto& reply = *header.mutable_hello_reply();
+    reply.set_accepted(true);
+    reply.set_host(host);
+    reply.set_clone_port(CloneSink());
+    reply.set_heartbeat_port(9);
+    co_await Send(header);
+  }
+
+  // Reads one frame, keeps count of the log.
+  awaitable<bool> ReadOne() {
+    auto frame = co_await connection_->Receive(3s);
+    if (!frame.ok()) co_return false;
+    const FrameHeader& header = frame->header;
+    if (header.has_clone_done()) received_ = header.clone_done().position();
+    if (header.has_protect()) protect_ = header.protect().position();
+    if (header.has_bye()) bye_ = true;
+    if (header.has_entries()) {
+      EXPECT_EQ(header.entries().first(), received_);
+      received_ += frame->payload.size();
+    }
+    co_return true;
+  }
+
+  // A good backup until Protect is acknowledged.
+  awaitable<void> BecomeBackup() {
+    co_await Welcome();
+    while (protect_ == 0 || received_ < protect_) {
+      const bool more = co_await ReadOne();
+      EXPECT_TRUE(more);
+      if (!more) co_return;
+      if (received_ != 0) co_await Ack(received_, received_);
+    }
+  }
+
+  std::unique_ptr<logchannel::Listener> listener_;
+  std::unique_ptr<logchannel::HeartbeatPort> beats_;
+  std::unique_ptr<PrimaryAgent> agent_;
+  std::optional<Outcome> outcome_;
+  std::shared_ptr<logchannel::Connection> connection_;
+  LogPosition received_ = 0, protect_ = 0;
+  bool bye_ = false;
+};
+
+// I2. From Protect on the backup acknowledges nothing: nothing leaves.
+TEST_F(PrimaryProtocolTest, OutputRule_NothingLeavesUnacknowledged) {
+  Play([this] { return BecomeBackup(); });
+  EXPECT_TRUE(
+      RunUntil([this] { return agent_->state() == State::kProtected; }));
+  const LogPosition acknowledged = agent_->metrics().received;
+  RunFor(200ms);
+  EXPECT_GT(agent_->metrics().committed, acknowledged);
+  EXPECT_LE(agent_->metrics().released, acknowledged);
+  const size_t held = Outputs();
+  RunFor(100ms);
+  EXPECT_EQ(Outputs(), held);
+  Play([this]() -> awaitable<void> {
+    while (received_ < agent_->metrics().committed && co_await ReadOne()) {
+    }
+    co_await Ack(received_, received_);
+  });
+  EXPECT_TRUE(RunUntil([&] { return Outputs() > held; }));
+}
+
+TEST_F(PrimaryProtocolTest, AcknowledgementOfTheUnsent_IsNotBelieved) {
+  Play([this] { return BecomeBackup(); });
+  Play([this]() -> awaitable<void> {
+    co_await Ack(received_ + 1'000'000'000, received_);
+  });
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kAlone);
+  EXPECT_EQ(Record().epoch, 2u);
+  EXPECT_EQ(Record().holder, "hostA");
+}
+
+TEST_F(PrimaryProtocolTest, ResetBeforeProtect_NobodyContends) {
+  Play([this]() -> awaitable<void> {
+    co_await Welcome();
+    while (received_ == 0 && co_await ReadOne()) {
+    }
+    connection_->Close();
+  });
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kNotStarted);
+  EXPECT_EQ(Record().epoch, 1u);
+  EXPECT_EQ(engine_->ring().log_mode(), logchannel::LogMode::kDiscard);
+}
+
+TEST_F(PrimaryProtocolTest, ResetAfterProtect_TakesTheNextEpoch) {
+  Play([this] { return BecomeBackup(); });
+  connection_->Close();
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kAlone);
+  EXPECT_EQ(outcome_->epoch, 2u);
+  EXPECT_FALSE(engine_->ring().holding());
+}
+
+TEST_F(PrimaryProtocolTest, AnotherHostAnswers_IsRefused) {
+  Play([this] { return Welcome("hostC"); });
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_THAT(outcome_->status.message(), HasSubstr("is hostC, not hostB"));
+}
+
+TEST_F(PrimaryProtocolTest, DisableWhileStarting_SaysBye) {
+  Play([this]() -> awaitable<void> {
+    co_await Welcome();
+    while (received_ == 0 && co_await ReadOne()) {
+    }
+    agent_->Disable("changed my mind");
+    while (!bye_ && co_await ReadOne()) {
+    }
+    connection_->Close();
+  });
+  EXPECT_TRUE(bye_);
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kDisabled);
+  EXPECT_EQ(Record().epoch, 1u);
+}
+
+}  // namespace
+}  // namespace ft::primary
