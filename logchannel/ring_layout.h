@@ -103,8 +103,9 @@ struct ft_ring {
     uint64_t committed __attribute__((aligned(64)));
     uint64_t consumed __attribute__((aligned(64)));
 
-    /* Written by ftd only. */
+    /* Written by ftd; in FT_LOG_DISCARD by the engine. */
     uint64_t acknowledged __attribute__((aligned(64)));
+    /* Written by ftd only. */
     /* FT_RING_REPLAY: outputs tagged at or below this were released by the
      * primary; a go live need not issue them again. */
     uint64_t peer_released;

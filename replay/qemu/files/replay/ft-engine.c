@@ -319,7 +319,6 @@ bool ft_clone_active(void)
 void ft_clone_lock(void)
 {
     if (ft_engine.clone_active) {
-        ft_vcpu_yield();
         replay_mutex_lock();
         ft_engine.clone_locked = true;
     }

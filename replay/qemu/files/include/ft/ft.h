@@ -37,7 +37,7 @@ bool ft_vcpu_must_sleep(CPUState *cpu);
 /* AccelOpsClass::cpu_thread_is_idle: replaying, a halted vCPU has a log. */
 bool ft_cpu_thread_is_idle(CPUState *cpu);
 
-/* The main loop has work and wants the replay mutex: end this tenure. */
+/* Another thread wants the replay mutex: the vCPU is to end its tenure. */
 void ft_vcpu_yield(void);
 
 /*** replay mutex (replay/replay-internal.c) ***/
