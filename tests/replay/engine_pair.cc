@@ -99,6 +99,7 @@ void EnginePair::EndEngine(Machine& machine) {
     machine.engine->Kill();
     machine.engine->process().WaitForExit(-1);
     machine.engine.reset();
+    machine.guard.reset();
   }
   for (const std::string& tap : machine.options.taps) (void)DeleteTap(tap);
 }
@@ -157,6 +158,8 @@ Status EnginePair::Start(Machine& machine) {
   auto started = Await(Engine::Start(machine.options, kStartTimeout));
   if (!started.ok()) return started.status();
   machine.engine = std::move(*started);
+  machine.guard = std::make_unique<EngineGuard>(
+      machine.engine->process().pidfd(), ring_dir_);
   machine.bell =
       std::make_unique<logchannel::RingDoorbell>(io_, machine.engine->ring());
   return Status::Ok();

@@ -31,8 +31,13 @@
 
 #include "logchannel/ring_doorbell.h"
 #include "replay/engine.h"
+#include "tests/replay/engine_guard.h"
 
 namespace ft::replay {
+
+// For one step of a story. A quiet machine needs a tenth of it; a test that
+// fails for lack of CPU time would teach nothing.
+inline constexpr std::chrono::seconds kPatience(100);
 
 enum class Side { kPrimary, kBackup };
 
@@ -73,9 +78,9 @@ class EnginePair {
 
   // Until the console has `text`; false when it does not come in time.
   bool WaitForConsole(Side side, const std::string& text,
-                      Milliseconds timeout = std::chrono::seconds(60));
+                      Milliseconds timeout = kPatience);
   // Until the backup has executed everything that the primary committed.
-  bool DrainBackup(Milliseconds timeout = std::chrono::seconds(60));
+  bool DrainBackup(Milliseconds timeout = kPatience);
   // Lets both engines run until `ready`; false after `timeout`.
   bool WaitUntil(const std::function<bool()>& ready, Milliseconds timeout);
 
@@ -111,6 +116,7 @@ class EnginePair {
     EngineOptions options;
     std::unique_ptr<Engine> engine;
     std::unique_ptr<logchannel::RingDoorbell> bell;
+    std::unique_ptr<EngineGuard> guard;
     std::string exit_reason;  // once it has ended
   };
 

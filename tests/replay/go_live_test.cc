@@ -11,8 +11,6 @@
 namespace ft::replay {
 namespace {
 
-using std::chrono::seconds;
-
 std::string Progress(int round) {
   return "FT-GUEST-PROGRESS " + std::to_string(round) + " ";
 }
@@ -59,7 +57,7 @@ TEST(GoLive, RefusesWhatItDoesNotHave) {
 // the backup goes live; T=3 the client, which has noticed nothing but a
 // pause, has all its writes acknowledged and reads every one back.
 TEST(GoLive, ConnectionAndWritesSurvive) {
-  constexpr int kWrites = 2000;
+  constexpr int kWrites = 800;
   NetworkBed bed;
   ASSERT_TRUE(bed.status().ok()) << bed.status().ToString();
   EnginePair pair({.workload = "redis", .network = true});
@@ -70,11 +68,11 @@ TEST(GoLive, ConnectionAndWritesSurvive) {
   RedisLoad load(kWrites);
   ASSERT_TRUE(pair.WaitUntil(
       [&] { return load.done() || load.acknowledged() >= kWrites / 2; },
-      seconds(60)));
+      kPatience));
   pair.KillPrimary();
   EXPECT_LT(load.acknowledged(), kWrites);
   ASSERT_TRUE(pair.GoLive());
-  EXPECT_TRUE(pair.WaitUntil([&] { return load.done(); }, seconds(60)));
+  EXPECT_TRUE(pair.WaitUntil([&] { return load.done(); }, kPatience));
   EXPECT_EQ(load.error(), "");
   EXPECT_EQ(load.acknowledged(), kWrites);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/replay/redis_load.h"
 
+#include <hiredis/hiredis.h>
 #include <sys/time.h>
 
 #include "tests/replay/network_bed.h"
@@ -24,6 +25,10 @@ std::string ValueOf(int number) {
 }
 
 }  // namespace
+
+void RedisLoad::Free::operator()(redisContext* context) const {
+  redisFree(context);
+}
 
 RedisLoad::RedisLoad(int writes)
     : writes_(writes), thread_([this] { LoadMain(); }) {}

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include <hiredis/hiredis.h>
+struct redisContext;
 
 namespace ft::replay {
 
@@ -38,7 +38,7 @@ class RedisLoad {
   bool Fail(const std::string& what);
 
   struct Free {
-    void operator()(redisContext* context) const { redisFree(context); }
+    void operator()(redisContext* context) const;
   };
 
   const int writes_;

@@ -48,6 +48,7 @@ TEST(Replay, IdleGuestIsIdentical) {
 // The output rule is in force, so this also shows that outputs are released
 // by acknowledgements alone.
 TEST(Replay, NetworkLoadIsIdentical) {
+  constexpr int kWrites = 800;
   NetworkBed bed;
   ASSERT_TRUE(bed.status().ok()) << bed.status().ToString();
   EnginePair pair({.workload = "redis", .network = true});
@@ -55,12 +56,12 @@ TEST(Replay, NetworkLoadIsIdentical) {
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
   ASSERT_TRUE(pair.Clone());
   ASSERT_TRUE(pair.Protect());
-  RedisLoad load(1500);
-  EXPECT_TRUE(pair.WaitUntil([&] { return load.done(); }, seconds(60)));
+  RedisLoad load(kWrites);
+  EXPECT_TRUE(pair.WaitUntil([&] { return load.done(); }, kPatience));
   EXPECT_EQ(load.error(), "");
   const EngineState state = pair.Query(Side::kPrimary);
   EXPECT_TRUE(state.holding);
-  EXPECT_GE(state.outputs, 1500u);
+  EXPECT_GE(state.outputs, static_cast<uint64_t>(kWrites));
   pair.ExpectIdentical();
 }
 

@@ -49,19 +49,23 @@ TEST(RingFull, PrimaryWaits) {
   ASSERT_TRUE(pair.Clone());
   pair.SetPumping(false);
 
-  // Full: the log stands still although the flood goes on.
+  // Full: no room for two of the largest entries, which the engine keeps in
+  // reserve, and the log stands still although the flood goes on.
   auto& ring = pair.engine(Side::kPrimary).ring();
+  const uint64_t full = ring.data_size() - 2 * logchannel::kEntryBytesMax;
   Flood flood;
   uint64_t before = 0;
+  int still = 0;
   ASSERT_TRUE(pair.WaitUntil(
       [&] {
         flood.SendSome();
-        const bool stands = ring.committed() == before &&
-                            before - ring.acknowledged() > ring.data_size() / 2;
-        before = ring.committed();
-        return stands;
+        const uint64_t now = ring.committed();
+        still =
+            now == before && now - ring.acknowledged() >= full ? still + 1 : 0;
+        before = now;
+        return still == 20;
       },
-      seconds(60)))
+      kPatience))
       << before - ring.acknowledged() << " bytes in the ring";
   EXPECT_LE(ring.committed() - ring.acknowledged(), ring.data_size());
   const uint64_t icount = pair.Query(Side::kPrimary).icount;
