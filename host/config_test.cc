@@ -14,6 +14,13 @@ using ::testing::HasSubstr;
 constexpr char kLeast[] =
     "host = \"hostA\"\nengine = \"/opt/bin/qemu\"\nshared_dir = \"/srv\"\n";
 
+// Out of line: g++ 12 warns about what it inlines from literal + literal.
+std::string With(const char* lines) {
+  std::string text = kLeast;
+  text.append(lines);
+  return text;
+}
+
 std::string Refusal(const std::string& text) {
   auto config = ParseConfig(text, "ftd.toml");
   EXPECT_FALSE(config.ok()) << text;
@@ -39,11 +46,10 @@ TEST(Config, ExampleInDocsParses) {
 }
 
 TEST(Config, HostsAndTimeoutsAreRead) {
-  auto config = ParseConfig(std::string(kLeast) +
-                                "clone_ports = [100, 101]\n"
-                                "[hosts.hostB]\naddress = \"10.0.0.2\"\n"
-                                "log_port = 1234\n"
-                                "[timeouts]\nheartbeat_ms = 20\n",
+  auto config = ParseConfig(With("clone_ports = [100, 101]\n"
+                                 "[hosts.hostB]\naddress = \"10.0.0.2\"\n"
+                                 "log_port = 1234\n"
+                                 "[timeouts]\nheartbeat_ms = 20\n"),
                             "ftd.toml");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->hosts.at("hostB").log_port, 1234);
@@ -52,22 +58,20 @@ TEST(Config, HostsAndTimeoutsAreRead) {
 }
 
 TEST(Config, UnknownKeyIsRefusedByNameAndLine) {
-  std::string line = Refusal(std::string(kLeast) + "listen = \"x\"\n");
-  EXPECT_THAT(line, HasSubstr("ftd.toml:4: unknown key listen"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "[timeouts]\nsilence = 1\n"),
+  std::string line = Refusal(With("colour = \"x\"\n"));
+  EXPECT_THAT(line, HasSubstr("ftd.toml:4: unknown key colour"));
+  EXPECT_THAT(Refusal(With("[timeouts]\nsilence = 1\n")),
               HasSubstr("ftd.toml:5: unknown key timeouts.silence"));
-  EXPECT_THAT(
-      Refusal(std::string(kLeast) + "[hosts.b]\naddress = \"1\"\nport = 2\n"),
-      HasSubstr("hosts.b.port"));
+  EXPECT_THAT(Refusal(With("[hosts.b]\naddress = \"1\"\nport = 2\n")),
+              HasSubstr("hosts.b.port"));
 }
 
 TEST(Config, WrongTypeIsRefusedByNameAndLine) {
-  EXPECT_THAT(Refusal(std::string(kLeast) + "log_port = \"7600\"\n"),
+  EXPECT_THAT(Refusal(With("log_port = \"7600\"\n")),
               HasSubstr("ftd.toml:4: log_port is a string"));
   EXPECT_THAT(Refusal("host = 3\n"), HasSubstr("host is an integer"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "hosts = 3\n"),
-              HasSubstr("hosts is an integer"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "clone_ports = [9, 8]\n"),
+  EXPECT_THAT(Refusal(With("hosts = 3\n")), HasSubstr("hosts is an integer"));
+  EXPECT_THAT(Refusal(With("clone_ports = [9, 8]\n")),
               HasSubstr("clone_ports"));
 }
 
@@ -75,16 +79,15 @@ TEST(Config, MissingAndImpossibleValuesAreRefused) {
   EXPECT_THAT(Refusal("host = \"a\"\n"), HasSubstr("engine is missing"));
   EXPECT_THAT(Refusal("engine = \"/e\"\nshared_dir = \"/s\"\n"),
               HasSubstr("host is missing"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "log_port = 70000\n"),
+  EXPECT_THAT(Refusal(With("log_port = 70000\n")),
               HasSubstr("log_port is 70000"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "run_dir = \"run\"\n"),
+  EXPECT_THAT(Refusal(With("run_dir = \"run\"\n")),
               HasSubstr("not an absolute path"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "[hosts.hostA]\naddress = \"1\"\n"),
+  EXPECT_THAT(Refusal(With("[hosts.hostA]\naddress = \"1\"\n")),
               HasSubstr("this host itself"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "[timeouts]\nsilence_ms = 100\n"),
+  EXPECT_THAT(Refusal(With("[timeouts]\nsilence_ms = 100\n")),
               HasSubstr("three beats"));
-  EXPECT_THAT(Refusal(std::string(kLeast) + "log_port = 7612\n"),
-              HasSubstr("clone_ports"));
+  EXPECT_THAT(Refusal(With("log_port = 7612\n")), HasSubstr("clone_ports"));
 }
 
 TEST(Config, BrokenTomlNamesTheLine) {

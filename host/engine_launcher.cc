@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "host/vm_file.h"
 #include "logchannel/log_ring.h"
@@ -22,6 +23,26 @@ namespace {
 
 // sizeof(sockaddr_un::sun_path) without its NUL.
 constexpr size_t kSocketPathBytesMax = 107;
+
+// A loaded host takes its time to answer a QMP greeting.
+constexpr std::chrono::seconds kAttachTimeout{10};
+
+bool CommandLineNames(pid_t pid, const std::string& path) {
+  if (pid <= 0) return false;
+  std::ifstream in(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
+  std::string words((std::istreambuf_iterator<char>(in)), {});
+  return words.find(path) != std::string::npos;
+}
+
+// The file that `pid` was started from, also when a newer one took its place.
+std::string BinaryOf(pid_t pid) {
+  std::error_code ignored;
+  std::string path =
+      fs::read_symlink(fmt::format("/proc/{}/exe", pid), ignored);
+  const std::string deleted = " (deleted)";
+  if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
+  return path;
+}
 
 bool CanBind(const std::string& address, uint16_t port) {
   ScopedFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -113,17 +134,20 @@ EngineLauncher::Launch(replay::VmDefinition vm,
   co_return engine;
 }
 
+pid_t EngineLauncher::LivePid(const std::string& vm, pid_t saved) const {
+  std::string ring_path = RingPath(vm);
+  if (CommandLineNames(saved, ring_path)) return saved;
+  auto ring = logchannel::LogRing::Attach(ring_path);
+  if (!ring.ok()) return 0;
+  pid_t pid = (*ring)->engine_pid();
+  return CommandLineNames(pid, ring_path) ? pid : 0;
+}
+
 EngineLauncher::Awaitable<Result<EngineLauncher::EnginePtr>>
-EngineLauncher::Find(replay::VmDefinition vm, pid_t pid) {
+EngineLauncher::Attach(replay::VmDefinition vm, pid_t pid) {
   replay::EngineOptions options = Options(vm, std::nullopt);
-  if (pid == 0) {
-    auto ring = logchannel::LogRing::Attach(options.ring_path);
-    if (!ring.ok()) {
-      co_return Status::Invalid(fmt::format("{} has no engine", vm.name));
-    }
-    pid = (*ring)->engine_pid();
-  }
-  co_return co_await replay::Engine::Attach(options, pid);
+  options.binary = BinaryOf(pid);
+  co_return co_await replay::Engine::Attach(options, pid, kAttachTimeout);
 }
 
 void EngineLauncher::CleanUp(const replay::VmDefinition& vm,

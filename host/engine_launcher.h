@@ -48,9 +48,13 @@ class EngineLauncher {
   Awaitable<Result<EnginePtr>> Launch(replay::VmDefinition vm,
                                       std::optional<uint16_t> clone_port);
 
-  // Attaches to the engine that an earlier ftd left running. `pid` 0: ask the
-  // ring. kInvalid when there is none.
-  Awaitable<Result<EnginePtr>> Find(replay::VmDefinition vm, pid_t pid);
+  // The engine of `vm` that an earlier ftd left running; 0 when there is
+  // none. `saved` is the pid in state.json; a missing or outdated one is
+  // made good by the ring's.
+  pid_t LivePid(const std::string& vm, pid_t saved) const;
+  // Attaches to it, whatever build it is of: an upgrade of the engine must
+  // not lose the VMs that run.
+  Awaitable<Result<EnginePtr>> Attach(replay::VmDefinition vm, pid_t pid);
 
   // After the engine's process has ended: its files and taps.
   void CleanUp(const replay::VmDefinition& vm, replay::Engine& engine);

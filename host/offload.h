@@ -12,20 +12,20 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 namespace ft::host {
 
-// `where` is a thread pool or a strand of one.
-// What `call()` returned, or nothing when it did not return in time. `call`
-// owns (or outlives, as ftd's own parts do) whatever it touches.
-template <typename Where, typename Call,
-          typename R = std::invoke_result_t<Call>>
+// What `call()` returned, or nothing when it did not return in time. `where`
+// is a thread pool or a strand of one. `call` owns (or outlives, as ftd's own
+// parts do) whatever it touches. Make the std::function before the co_await:
+// g++ 12 copies a lambda that is an argument inside it byte by byte.
+template <typename R, typename Where>
 boost::asio::awaitable<std::optional<R>> Offload(
-    Where& where, std::chrono::milliseconds timeout, Call call) {
+    Where& where, std::chrono::milliseconds timeout, std::function<R()> call) {
   auto executor = co_await boost::asio::this_coro::executor;
   struct Shared {
     explicit Shared(boost::asio::any_io_executor e) : timer(std::move(e)) {}
@@ -34,14 +34,13 @@ boost::asio::awaitable<std::optional<R>> Offload(
   };
   auto shared = std::make_shared<Shared>(executor);
   shared->timer.expires_after(timeout);
-  boost::asio::post(where,
-                    [shared, executor, call = std::move(call)]() mutable {
-                      auto result = std::make_shared<R>(call());
-                      boost::asio::post(executor, [shared, result] {
-                        shared->result = std::move(*result);
-                        shared->timer.cancel();
-                      });
-                    });
+  boost::asio::post(where, [shared, executor, call = std::move(call)] {
+    auto result = std::make_shared<R>(call());
+    boost::asio::post(executor, [shared, result] {
+      shared->result = std::move(*result);
+      shared->timer.cancel();
+    });
+  });
   boost::system::error_code ignored;
   co_await shared->timer.async_wait(
       boost::asio::redirect_error(boost::asio::use_awaitable, ignored));

@@ -13,13 +13,12 @@ namespace ft::host {
 class TempDir {
  public:
   TempDir() {
-    char pattern[] = "/tmp/lockstep-test.XXXXXX";
-    const char* made = mkdtemp(pattern);
-    path_ = made != nullptr ? made : "";
+    path_ = "/tmp/lockstep-test." + std::string(6, 'X');
+    if (mkdtemp(path_.data()) == nullptr) path_.clear();
   }
   ~TempDir() {
     std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
   }
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

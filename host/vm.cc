@@ -127,12 +127,8 @@ void Vm::OnExit(const std::string& why) {
   // While a protection runs, its Outcome says what the exit means; and
   // nobody may destroy an engine from inside its callback.
   if (protection_ || engine_is_stopping_) return;
-  boost::asio::co_spawn(
-      context_.io,
-      [self = shared_from_this(), why]() -> Awaitable<void> {
-        co_await self->HandleEngineExit(why);
-      },
-      boost::asio::detached);
+  boost::asio::co_spawn(context_.io, HandleEngineExit(why),
+                        boost::asio::detached);
 }
 
 // ---- backup ----

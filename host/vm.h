@@ -154,7 +154,11 @@ class Vm : public std::enable_shared_from_this<Vm>,
   Status CheckEnable(const std::string& peer) const;
   primary::PrimaryOptions AgentOptions(const std::string& peer) const;
   Awaitable<void> RunProtection(std::shared_ptr<Protection> protection);
+  std::shared_ptr<Protection> BeginProtection(const std::string& peer);
+
+  // vm_protection_end.cc
   void FinishProtection(const Protection& protection);
+  void FinishVmGone(const Protection& protection, const std::string& peer);
   Awaitable<void> WatchHandedOver(uint64_t epoch, std::string peer);
   Awaitable<Status> EndProtection(const std::string& why);
 

@@ -134,6 +134,7 @@ Vm::Awaitable<Status> Vm::Stop() {
 // The engine ended by itself while nobody protected it: nobody else can be
 // live, so the record is free.
 Vm::Awaitable<void> Vm::HandleEngineExit(std::string why) {
+  auto self = shared_from_this();
   if (!engine_ || protection_ || engine_is_stopping_) co_return;
   bool by_guest = guest_shut_down_;
   DropEngine();
@@ -153,15 +154,19 @@ Vm::Awaitable<void> Vm::Recover() {
   auto self = shared_from_this();
   VerbLock lock(*this, "recovery");
   VmCondition before = condition_;
-  auto engine = co_await context_.launcher.Find(definition_,
-                                                std::exchange(saved_pid_, 0));
-  if (!engine.ok()) engine = co_await context_.launcher.Find(definition_, 0);
+  pid_t pid = context_.launcher.LivePid(name(), std::exchange(saved_pid_, 0));
+  if (pid == 0) co_return co_await RecoverWithoutEngine(before);
+  auto engine = co_await context_.launcher.Attach(definition_, pid);
   if (!engine.ok()) {
-    co_await RecoverWithoutEngine(before);
+    // It may be serving clients. Its files and the record stay as they are.
+    SetCondition(Role::kNone, State::kFailed, Reason::kNone,
+                 fmt::format("engine {} lives and cannot be commanded: {}", pid,
+                             engine.status().message()));
     co_return;
   }
-  if ((*engine)->ring().direction() == logchannel::Direction::kReplay ||
-      before.role == Role::kBackup) {
+  // Asked of the engine, not of state.json: a backup may have gone live
+  // without ftd living to write it down.
+  if ((*engine)->ring().direction() == logchannel::Direction::kReplay) {
     co_await (*engine)->Quit();
     context_.launcher.CleanUp(definition_, **engine);
     SetCondition(Role::kNone, State::kHalted, Reason::kLostConnection,
@@ -179,12 +184,15 @@ Vm::Awaitable<void> Vm::RecoverLiveEngine(
   AddEvent("recovery", held ? "engine found; it holds outputs, so the record "
                               "decides"
                             : "engine found, reading the record");
-  primary::Outcome outcome =
-      co_await primary::Recover(*engine_, context_.records, *this,
-                                {.vm = name(),
-                                 .host = context_.config.host,
-                                 .epoch = before.epoch,
-                                 .uplink_up = context_.uplink_up});
+  // A named object: g++ 12 destroys a braced temporary twice when it is an
+  // argument inside co_await.
+  primary::RecoverOptions options{.vm = name(),
+                                  .host = context_.config.host,
+                                  .epoch = before.epoch,
+                                  .uplink_up = context_.uplink_up};
+  primary::PrimaryListener& listener = *this;
+  primary::Outcome outcome = co_await primary::Recover(
+      *engine_, context_.records, listener, std::move(options));
   SetEpoch(outcome.epoch);
   engine_is_stopping_ = false;
   if (outcome.end == primary::End::kVmGone) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Protection of a VM that runs here: one PrimaryAgent from enable to its
-// Outcome, and what each Outcome means for the VM's condition.
+// Protection of a VM that runs here: enable, disable, failover, and what a
+// running PrimaryAgent reports. vm_protection_end.cc has its Outcome.
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -20,13 +20,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-// Disable waits for a Bye's answer or the test-and-set; both have shorter
-// deadlines of their own, and a store that hangs keeps the VM where it is.
+// A peer that took the VM lets our agent end at once.
 constexpr seconds kEndTimeout{30};
-// A backup that was told to take over does so within milliseconds; this is
-// how long the loser keeps looking for the record that proves it.
-constexpr seconds kHandedOverTimeout{10};
-constexpr milliseconds kHandedOverPoll{200};
 
 }  // namespace
 
@@ -79,14 +74,9 @@ primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
   return options;
 }
 
-Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
-                                 Progress progress) {
-  auto self = shared_from_this();
-  if (Status status = RefuseBusy("enable"); !status.ok()) co_return status;
-  if (Status status = CheckEnable(peer); !status.ok()) co_return status;
+std::shared_ptr<Vm::Protection> Vm::BeginProtection(const std::string& peer) {
   auto protection = std::make_shared<Protection>();
   protection->before = condition_;
-  protection->progress = std::move(progress);
   primary::PrimaryListener& listener = *this;
   protection->agent = std::make_unique<primary::PrimaryAgent>(
       context_.io, *engine_, context_.records, context_.blocking,
@@ -98,6 +88,17 @@ Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
                fmt::format("connecting to {}", peer));
   boost::asio::co_spawn(context_.io, RunProtection(protection),
                         boost::asio::detached);
+  return protection;
+}
+
+// Holds no VerbLock while it waits: stop and disable may interrupt.
+Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
+                                 Progress progress) {
+  auto self = shared_from_this();
+  if (Status status = RefuseBusy("enable"); !status.ok()) co_return status;
+  if (Status status = CheckEnable(peer); !status.ok()) co_return status;
+  std::shared_ptr<Protection> protection = BeginProtection(peer);
+  protection->progress = std::move(progress);
   auto settled = [this, &protection] {
     return protection->outcome.has_value() ||
            condition_.state == State::kProtected;
@@ -105,9 +106,9 @@ Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
   bool in_time = co_await changed_.Wait(settled, steady_clock::now() + timeout);
   protection->progress = nullptr;
   if (!in_time) {
-    std::string text =
-        fmt::format("{} was not protected within {} s ({})", name(),
-                    timeout.count() / 1000.0, condition_.why);
+    std::string text = fmt::format(
+        "{} was not protected within {} s ({})", name(),
+        static_cast<double>(timeout.count()) / 1000, condition_.why);
     Status ended = co_await EndProtection("enable took too long");
     if (!ended.ok()) co_return ended;
     co_return Status::Unavailable(text, "see ftctl events, or raise --timeout");
@@ -160,98 +161,6 @@ Vm::Awaitable<void> Vm::RunProtection(std::shared_ptr<Protection> protection) {
   protection_.reset();
   FinishProtection(*protection);
   changed_.NotifyAll();
-}
-
-// ---- its end ----
-
-void Vm::FinishProtection(const Protection& protection) {
-  const primary::Outcome& outcome = *protection.outcome;
-  std::string peer = condition_.peer;
-  SetEpoch(outcome.epoch);
-  AddEvent("protection", fmt::format("ended: {}", outcome.why));
-  switch (outcome.end) {
-    case primary::End::kNotStarted:
-      condition_.peer = protection.before.peer;
-      SetCondition(Role::kPrimary, protection.before.state,
-                   protection.before.reason, protection.before.why);
-      return;
-    case primary::End::kDisabled:
-      condition_.peer.clear();
-      SetCondition(Role::kPrimary, State::kDisabled, Reason::kUserAction,
-                   outcome.why);
-      return;
-    case primary::End::kAlone:
-      SetCondition(Role::kPrimary, State::kNeedBackup,
-                   ReasonFromName(outcome.reason), outcome.why);
-      return;
-    case primary::End::kMoved:
-      owns_record_ = false;
-      DropEngine();
-      SetCondition(Role::kNone, State::kHalted, Reason::kUserAction,
-                   outcome.why);
-      return;
-    case primary::End::kFenced:
-      owns_record_ = false;
-      DropEngine();
-      SetCondition(Role::kNone, State::kHalted, Reason::kFenced, outcome.why);
-      return;
-    case primary::End::kVmGone:
-      break;
-  }
-  // Was a backup ever entitled, then it may be contending right now, and the
-  // record must stay where it expects it.
-  if (outcome.guest_shutdown || !protection.was_protected) {
-    guest_shut_down_ = outcome.guest_shutdown;
-    boost::asio::co_spawn(
-        context_.io,
-        [self = shared_from_this(), why = outcome.why]() -> Awaitable<void> {
-          co_await self->HandleEngineExit(why);
-        },
-        boost::asio::detached);
-    return;
-  }
-  DropEngine();
-  SetCondition(Role::kNone, State::kHalted, Reason::kFenced,
-               fmt::format("{}; {} may take over", outcome.why, peer));
-  boost::asio::co_spawn(context_.io,
-                        WatchHandedOver(condition_.epoch, std::move(peer)),
-                        boost::asio::detached);
-}
-
-// Waits for the record that proves that the peer took over. Without it the
-// VM runs nowhere, and its record stays ours until start or stop.
-Vm::Awaitable<void> Vm::WatchHandedOver(uint64_t epoch, std::string peer) {
-  auto self = shared_from_this();
-  VerbLock lock(*this, "handing over");
-  auto deadline = steady_clock::now() + kHandedOverTimeout;
-  while (steady_clock::now() < deadline) {
-    auto read = co_await context_.records.Read(name());
-    if (read.ok() && read->has_value() && (*read)->epoch > epoch) {
-      owns_record_ = false;
-      SetEpoch((*read)->epoch);
-      SetCondition(Role::kNone, State::kHalted, Reason::kFenced,
-                   fmt::format("test-and-set for epoch {} is held by {}",
-                               (*read)->epoch, (*read)->holder));
-      co_return;
-    }
-    boost::asio::steady_timer pause(context_.io, kHandedOverPoll);
-    co_await pause.async_wait(boost::asio::use_awaitable);
-  }
-  SetCondition(Role::kNone, State::kFailed, Reason::kHostFailure,
-               fmt::format("the engine died and {} did not take over", peer));
-}
-
-Vm::Awaitable<Status> Vm::EndProtection(const std::string& why) {
-  std::shared_ptr<Protection> protection = protection_;
-  if (!protection) co_return Status::Ok();
-  protection->agent->Disable(why);
-  bool ended = co_await changed_.Wait(
-      [&protection] { return protection->outcome.has_value(); },
-      steady_clock::now() + kEndTimeout);
-  if (ended) co_return Status::Ok();
-  co_return Status::Unavailable(
-      fmt::format("{} is still protected: {}", name(), condition_.why),
-      "outputs are held until the test-and-set answers; check shared_dir");
 }
 
 // ---- disable, failover ----

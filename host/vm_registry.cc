@@ -95,9 +95,11 @@ boost::asio::awaitable<Status> VmRegistry::Undefine(std::string name) {
   }
   Forget(name);
   // On the strand, behind the last state that may be on its way.
-  auto removed = co_await Offload(
-      context_.save_strand, std::chrono::seconds(10),
-      [&store = context_.store, name] { return store.Remove(name); });
+  std::function<Status()> remove = [&store = context_.store, name] {
+    return store.Remove(name);
+  };
+  auto removed = co_await Offload<Status>(
+      context_.save_strand, std::chrono::seconds(10), std::move(remove));
   if (!removed) {
     co_return Status::Unavailable("state_dir does not answer",
                                   "check its file system");
