@@ -264,7 +264,7 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
   }
   if (gone_) co_return co_await Leave("host-failure", *gone_);
   if (broken_) co_return co_await Leave("initializing", broken_->message());
-  if (bye_) co_return co_await Leave("user-action", *bye_);
+  if (bye_) co_return co_await ConfirmBye();
   if (stop_) co_return co_await Leave("user-action", *stop_);
   if (!entitlement_.following() && Now() > clone_deadline_) {
     co_return co_await Leave("initializing", "the clone did not arrive");

@@ -144,6 +144,18 @@ Outcome BackupAgent::Impl::Halted(HaltReason reason) const {
   return Ended(End::kHalted, "user-action", bye_.value_or("ended"));
 }
 
+// "user-action: disabled" is a reason word and a line for the reader.
+asio::awaitable<Outcome> BackupAgent::Impl::ConfirmBye() {
+  const size_t colon = bye_->find(": ");
+  std::string reason = "user-action";
+  std::string why = *bye_;
+  if (colon != std::string::npos) {
+    reason = bye_->substr(0, colon);
+    why = bye_->substr(colon + 2);
+  }
+  co_return co_await Leave(std::move(reason), std::move(why));
+}
+
 // The primary waits for this Bye: until it comes its outputs are held. It is
 // a promise, so the arbitration is halted first.
 asio::awaitable<Outcome> BackupAgent::Impl::Leave(std::string reason,

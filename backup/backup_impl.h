@@ -98,6 +98,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Outcome Halted(fencing::HaltReason reason) const;
   // Bye: this side never contends. Then out.
   Awaitable<Outcome> Leave(std::string reason, std::string why);
+  Awaitable<Outcome> ConfirmBye();
   Awaitable<void> AnswerHandover(bool done, std::string error);
   Outcome Ended(End end, std::string reason, std::string why) const;
 

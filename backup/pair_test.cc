@@ -84,6 +84,23 @@ TEST_F(PairTest, LinkCut_PrimaryThatLosesIsKilled) {
   CheckOutputs();
 }
 
+// hostA is cut off from everything but the store, and its carrier says so:
+// it leaves the VM to hostB, and halts as soon as it reads that.
+TEST_F(PairTest, CarrierLost_PrimaryDoesNotContendAndHalts) {
+  heartbeats_ = false;
+  bool up = true;
+  primary_options_.uplink_up = [&up] { return up; };
+  Protect();
+  up = false;
+  CutLink();
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
+  EXPECT_EQ(primary_end_->end, primary::End::kFenced);
+  EXPECT_THAT(primary_end_->why, HasSubstr("held by hostB"));
+  EXPECT_FALSE(Runs(engine_a_.get()));
+  CheckOutputs();
+}
+
 // The link and the store are gone: nobody may run on, outputs are held.
 // When the store is back exactly one side does.
 TEST_F(PairTest, StoreUnreachable_BothWaitAndOneWinsLater) {

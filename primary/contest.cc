@@ -14,6 +14,10 @@ namespace {
 
 Instant Now() { return std::chrono::steady_clock::now(); }
 
+// A host that lost its carrier looks this often whether its VM was taken; a
+// store that hangs delays the next look by its deadline.
+constexpr std::chrono::milliseconds kReadEvery{200};
+
 double MillisecondsOf(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
@@ -121,7 +125,27 @@ asio::awaitable<Action> Contest::Wait() {
       co_return action;
     }
     if (!waiting) co_return Action{};
+    const bool taken = co_await TakenByAnother();
+    if (taken) {
+      co_return Action{.kind = Kind::kHalt,
+                       .halt = fencing::HaltReason::kHeldByPeer};
+    }
   }
+}
+
+asio::awaitable<bool> Contest::TakenByAnother() {
+  if (arbitration_.has_carrier() || Now() < next_read_) co_return false;
+  auto record = co_await store_.Read(options_.vm);
+  next_read_ = Now() + kReadEvery;
+  if (!record.ok() || !*record) co_return false;
+  const fencing::VmRecord& found = **record;
+  if (found.epoch <= options_.epoch || found.holder == options_.host) {
+    co_return false;
+  }
+  verdict_ = Describe(options_.vm, found);
+  held_by_peer_ = true;
+  options_.report(verdict_);
+  co_return true;
 }
 
 void Contest::NoteSuspicion(Instant now) {

@@ -77,6 +77,9 @@ class Contest {
  private:
   boost::asio::awaitable<fencing::Action> Ask(fencing::Action action);
   boost::asio::awaitable<fencing::Action> Wait();
+  // A side that may not contend (no carrier) can still read: true if another
+  // took the VM meanwhile.
+  boost::asio::awaitable<bool> TakenByAnother();
   void NoteSuspicion(fencing::Instant now);
 
   fencing::AsyncTestAndSet& store_;
@@ -85,6 +88,7 @@ class Contest {
   fencing::FailureDetector detector_;
   fencing::Arbitration arbitration_;
   fencing::Instant suspected_at_{};
+  fencing::Instant next_read_{};
   double detect_ms_ = 0;
   double test_and_set_ms_ = 0;
   std::string verdict_;
