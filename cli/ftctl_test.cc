@@ -13,6 +13,7 @@
 #include <boost/json/parse.hpp>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "cli/ftd_for_test.h"
 
@@ -201,11 +202,7 @@ TEST_F(FtctlTest, FtdRefusesWhatItCannotUse) {
 TEST_F(FtctlTest, PortInUseIsNamed) {
   Start();
   FtdForTest other;
-  std::string log_port;
-  std::ifstream config(ftd_.dir() / "ftd.toml");
-  for (std::string line; std::getline(config, line);) {
-    if (line.starts_with("log_port = ")) log_port = line.substr(11);
-  }
+  std::string log_port = ftd_.Get("log_port");
   other.Set("log_port", log_port);
   EXPECT_FALSE(other.Start());
   EXPECT_EQ(other.exit_code(), 2);
@@ -240,6 +237,22 @@ TEST_F(FtctlTest, GarbageOnTheSocketGetsOneErrorLine) {
     EXPECT_THAT(answer, HasSubstr("\"invalid\""));
   }
   EXPECT_EQ(ftd_.Ftctl({"version"}).exit_code, 0);
+}
+
+TEST_F(FtctlTest, StrangersAtTheLogPortAreHungUpOnAndNamed) {
+  Start();
+  EXPECT_TRUE(ftd_.KnockAtLogPort(std::string(65536, 'x')));
+  EXPECT_TRUE(ftd_.KnockAtLogPort("GET / HTTP/1.0\r\n\r\n"));
+  EXPECT_TRUE(ftd_.KnockAtLogPort(""));  // says nothing for two seconds
+  EXPECT_EQ(ftd_.Ftctl({"version"}).exit_code, 0);
+  std::string log = ftd_.Log();
+  size_t named = 0;
+  for (size_t at = 0;
+       (at = log.find("log channel: peer 127.0.0.1:", at)) != std::string::npos;
+       ++at) {
+    ++named;
+  }
+  EXPECT_EQ(named, 3u) << log;
 }
 
 TEST_F(FtctlTest, IdleFtdCostsLessThanOnePercent) {

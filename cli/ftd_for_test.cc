@@ -196,4 +196,23 @@ std::string FtdForTest::Say(const std::string& bytes) const {
   return answer;
 }
 
+bool FtdForTest::KnockAtLogPort(const std::string& bytes) const {
+  ScopedFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  timeval patience = {.tv_sec = 5, .tv_usec = 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  sockaddr_in name = {};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(static_cast<uint16_t>(std::stoi(Get("log_port"))));
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* address = reinterpret_cast<sockaddr*>(&name);
+  if (connect(fd.get(), address, sizeof(name)) != 0) return false;
+  if (!bytes.empty() &&
+      send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
+    return false;
+  }
+  char byte = 0;
+  ssize_t n = recv(fd.get(), &byte, 1, 0);
+  return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
 }  // namespace ft::cli

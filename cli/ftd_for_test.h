@@ -46,6 +46,11 @@ class FtdForTest {
   pid_t pid() const { return pid_; }
 
   Finished Ftctl(std::vector<std::string> arguments) const;
+  // The value of `key` in the config.
+  std::string Get(const std::string& key) const { return config_.at(key); }
+  // Connects to the log channel port, sends `bytes` and waits until ftd hangs
+  // up; false when it did not within five seconds.
+  bool KnockAtLogPort(const std::string& bytes) const;
   // One connection to the control socket: sends `bytes`, returns what comes
   // back until a newline or the end.
   std::string Say(const std::string& bytes) const;

@@ -105,16 +105,17 @@ void BackupSession::OnBackupState(backup::State state, const std::string& why) {
   if (!vm_) return;
   switch (state) {
     case backup::State::kStarting:
-      vm_->OnBackupCondition(State::kStarting, why);
+      vm_->OnBackupCondition(State::kStarting, Reason::kInitializing, why);
       break;
     case backup::State::kProtected:
       if (!was_protected_) registry_.Keep(*vm_);
       was_protected_ = true;
-      vm_->OnBackupCondition(State::kProtected, why);
+      vm_->OnBackupCondition(State::kProtected, Reason::kNone, why);
       break;
     case backup::State::kDeciding:
     case backup::State::kGoingLive:
-      vm_->OnBackupCondition(State::kProtected, why);
+      // Still the backup; what it waits for is in `why`.
+      vm_->OnBackupCondition(State::kProtected, Reason::kLostConnection, why);
       break;
   }
 }

@@ -25,7 +25,7 @@ void LogListener::Close() { listener_->Close(); }
 boost::asio::awaitable<void> LogListener::Serve() {
   while (auto connection = co_await listener_->Accept()) {
     if (strangers_ >= kStrangersMax) {
-      spdlog::warn("log channel: {} is one stranger too many, closed",
+      spdlog::warn("log channel: peer {}: one stranger too many",
                    connection->peer());
       connection->Close();
       continue;
@@ -41,13 +41,13 @@ boost::asio::awaitable<void> LogListener::Greet(
   auto frame = co_await connection->Receive(kHelloTimeout);
   --strangers_;
   if (!frame.ok()) {
-    spdlog::warn("log channel: {} closed: {}", connection->peer(),
-                 frame.status().message());
+    // Names the peer.
+    spdlog::warn("log channel: {}", frame.status().message());
     connection->Close();
     co_return;
   }
   if (!frame->header.has_hello()) {
-    spdlog::warn("log channel: {} closed: its first message is not Hello",
+    spdlog::warn("log channel: peer {}: its first message is not Hello",
                  connection->peer());
     connection->Close();
     co_return;

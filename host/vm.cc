@@ -93,11 +93,23 @@ Status Vm::CheckRedefinable() const {
                          fmt::format("ftctl stop {} first", name()));
 }
 
+Status Vm::CheckNoStrayEngine() const {
+  pid_t pid = engine_ ? 0 : context_.launcher.LivePid(name(), 0);
+  if (pid == 0) return Status::Ok();
+  return Status::Invalid(
+      fmt::format("{}: engine {} of an earlier ftd lives and cannot be "
+                  "commanded",
+                  name(), pid),
+      fmt::format("end it with kill -9 {}", pid));
+}
+
 Status Vm::CheckForgettable() const {
   if (Status status = RefuseBusy("undefine"); !status.ok()) return status;
   if (!has_engine() && !owns_record_) return Status::Ok();
   return Status::Invalid(
-      fmt::format("{} is {} here", name(), Name(condition_.state)),
+      has_engine()
+          ? fmt::format("{} runs here as {}", name(), Name(condition_.role))
+          : fmt::format("the record of {} is this host's", name()),
       fmt::format("ftctl stop {} first", name()));
 }
 
@@ -150,15 +162,14 @@ Status Vm::BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
   owns_record_ = false;
   SetEpoch(epoch);
   failover_.reset();
+  primary_metrics_ = {};
   SetCondition(Role::kBackup, State::kStarting, Reason::kInitializing,
                fmt::format("receiving the clone from {}", peer));
   return Status::Ok();
 }
 
-void Vm::OnBackupCondition(State state, const std::string& why) {
+void Vm::OnBackupCondition(State state, Reason reason, const std::string& why) {
   if (session_ == nullptr) return;
-  Reason reason =
-      state == State::kStarting ? Reason::kInitializing : Reason::kNone;
   SetCondition(Role::kBackup, state, reason, why);
 }
 
@@ -191,6 +202,7 @@ void Vm::AdoptLive(std::unique_ptr<replay::Engine> engine,
   SetEpoch(outcome.epoch);
   TakeEngine(std::move(engine));
   failover_ = outcome.times;
+  primary_metrics_ = {};
   SetCondition(Role::kPrimary, State::kNeedBackup,
                ReasonFromName(outcome.reason), outcome.why);
 }

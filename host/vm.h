@@ -107,7 +107,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   // session's until EndBackup() or AdoptLive().
   Status BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
                      const std::string& peer, uint64_t epoch);
-  void OnBackupCondition(State state, const std::string& why);
+  void OnBackupCondition(State state, Reason reason, const std::string& why);
   void EndBackup(const backup::Outcome& outcome);
   // The backup went live: the engine is ours, unprotected.
   void AdoptLive(std::unique_ptr<replay::Engine> engine,
@@ -141,6 +141,9 @@ class Vm : public std::enable_shared_from_this<Vm>,
   // The process has ended: forgets the engine and removes its files.
   void DropEngine();
   Status RefuseBusy(const std::string& verb) const;
+  // Refused while an engine lives that Recover() could not attach to: nobody
+  // may start a second one, and its record must not be freed.
+  Status CheckNoStrayEngine() const;
 
   // vm_lifecycle.cc
   Awaitable<Status> AcquireForStart();

@@ -65,7 +65,8 @@ Vm::Awaitable<Status> Vm::Start() {
                     condition_.peer));
   }
   VerbLock lock(*this, "start");
-  Status status = context_.launcher.Check(definition_);
+  Status status = CheckNoStrayEngine();
+  if (status.ok()) status = context_.launcher.Check(definition_);
   if (status.ok()) status = co_await AcquireForStart();
   if (!status.ok()) co_return status;
   auto engine = co_await context_.launcher.Launch(definition_, std::nullopt);
@@ -110,6 +111,7 @@ Vm::Awaitable<Status> Vm::Stop() {
     co_return Status::Invalid(fmt::format("{} does not run here", name()),
                               "ftctl status shows what does");
   }
+  if (Status status = CheckNoStrayEngine(); !status.ok()) co_return status;
   VerbLock lock(*this, "stop");
   if (protection_) {
     Status ended = co_await EndProtection("stopped by the operator");
