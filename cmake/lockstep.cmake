@@ -38,6 +38,10 @@ foreach(module IN ITEMS hiredis:hiredis isal:libisal tomlplusplus:tomlplusplus)
   if(NOT TARGET ${name}::${name})
     add_library(${name}::${name} ALIAS PkgConfig::${name})
   endif()
+  # hiredis says -D_FILE_OFFSET_BITS=64, which x86_64 has anyway; a compiled
+  # header serves only files compiled with the same definitions.
+  set_target_properties(PkgConfig::${name} PROPERTIES
+    INTERFACE_COMPILE_OPTIONS "")
 endforeach()
 
 # Checks stay on: NDEBUG is never defined, in no preset (a host that halts on
