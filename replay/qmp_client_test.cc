@@ -247,10 +247,12 @@ TEST_F(QmpClientTest, Connect_RefusesWhatIsNoQmp) {
 }
 
 TEST_F(QmpClientTest, Connect_GivesUpOnASilentListener) {
-  Spawn([this]() -> asio::awaitable<void> {
+  // Named, because the coroutine uses the lambda's captures until it ends.
+  const auto test = [this]() -> asio::awaitable<void> {
     auto client = co_await QmpClient::Connect(path_, milliseconds(5));
     EXPECT_EQ(client.status().code(), Code::kUnavailable);
-  }());
+  };
+  Spawn(test());
   io_.run();
 }
 
