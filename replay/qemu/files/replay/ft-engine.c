@@ -80,8 +80,14 @@ bool ft_vcpu_must_sleep(CPUState *cpu)
 
 bool ft_cpu_thread_is_idle(CPUState *cpu)
 {
-    return !ft_enabled() || replay_mode != REPLAY_MODE_PLAY ||
-           ft_vcpu_blocked();
+    if (!ft_enabled()) {
+        return true;
+    }
+    if (replay_mode != REPLAY_MODE_PLAY) {
+        /* Packets and bottom halves wait for this thread to record them. */
+        return !replay_has_events();
+    }
+    return ft_vcpu_blocked();
 }
 
 void ft_vcpu_yield(void)

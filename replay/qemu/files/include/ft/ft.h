@@ -34,7 +34,10 @@ bool ft_vcpu_blocked(void);
 /* The same for a vCPU about to sleep: asks for a doorbell first. */
 bool ft_vcpu_must_sleep(CPUState *cpu);
 
-/* AccelOpsClass::cpu_thread_is_idle: replaying, a halted vCPU has a log. */
+/*
+ * AccelOpsClass::cpu_thread_is_idle, asked about a halted vCPU: its thread has
+ * work while events wait to be recorded, or while there is a log to replay.
+ */
 bool ft_cpu_thread_is_idle(CPUState *cpu);
 
 /* Another thread wants the replay mutex: the vCPU is to end its tenure. */
