@@ -14,6 +14,7 @@ using ::testing::HasSubstr;
 
 constexpr char kQuery[] =
     R"({"mode":"record","log-mode":"keep","holding":true,"running":true,
+        
         "committed":10,"consumed":2,"acknowledged":3,"released":4,
         "icount":18446744073709551615,"held-outputs":5,"held-bytes":6,
         "outputs":7,"output-delay-us-p50":8,"output-delay-us-p99":9,

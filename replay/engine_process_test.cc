@@ -26,7 +26,8 @@ constexpr char kStayAlive[] = "echo ready; kill -STOP $$";
 class EngineProcessTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "/process.XXXXXX";
+    std::string pattern =
+        ::testing::TempDir() + "/process." + std::string(6, 'X');
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     log_ = directory_ + "/stderr";

@@ -41,7 +41,8 @@ class Diary : public EngineListener {
 class EngineTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "/engine.XXXXXX";
+    std::string pattern =
+        ::testing::TempDir() + "/engine." + std::string(6, 'X');
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     std::ofstream(directory_ + "/vmlinuz") << "kernel";

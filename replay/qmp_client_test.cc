@@ -37,7 +37,7 @@ constexpr char kGreeting[] = "{\"QMP\": {\"version\": {}}}\r\n";
 class QmpClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "/qmp.XXXXXX";
+    std::string pattern = ::testing::TempDir() + "/qmp." + std::string(6, 'X');
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     path_ = directory_ + "/qmp";

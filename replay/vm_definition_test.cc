@@ -72,7 +72,7 @@ TEST(VmDefinition, Validate_NamesTheFieldAndTheRemedy) {
 class BootFiles : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "/boot.XXXXXX";
+    std::string pattern = ::testing::TempDir() + "/boot." + std::string(6, 'X');
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     vm_ = Good();

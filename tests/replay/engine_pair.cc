@@ -33,7 +33,7 @@ constexpr milliseconds kSettleTimeout(5'000);
 constexpr milliseconds kBeatEvery(50);
 
 std::string MakeDirectory(const std::string& parent) {
-  std::string pattern = parent + "/lockstep-replay.XXXXXX";
+  std::string pattern = parent + "/lockstep-replay." + std::string(6, 'X');
   return mkdtemp(pattern.data()) ? pattern : parent;
 }
 
