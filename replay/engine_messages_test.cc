@@ -14,11 +14,11 @@ using ::testing::HasSubstr;
 
 constexpr char kQuery[] =
     R"({"mode":"record","log-mode":"keep","holding":true,"running":true,
-        
         "committed":10,"consumed":2,"acknowledged":3,"released":4,
         "icount":18446744073709551615,"held-outputs":5,"held-bytes":6,
         "outputs":7,"output-delay-us-p50":8,"output-delay-us-p99":9,
-        "clone-pause-us":11,"clone-total-us":12,"orphaned":false,"diverged":true,
+        "clone-pause-us":11,"clone-total-us":12,"orphaned":false,
+        "diverged":true,
         "engine-build":"abc"})";
 
 TEST(EngineMessages, Query_IsRead) {
