@@ -17,6 +17,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-ft.h"
 #include "hw/core/cpu.h"
+#include "hw/pci/pci.h"
 #include "net/net.h"
 #include "sysemu/cpu-timers.h"
 #include "sysemu/cpus.h"
@@ -66,7 +67,9 @@ bool ft_vcpu_blocked(void)
     if (ft_engine.diverged || ft_kind_is_main_loops(replay_state.data_kind)) {
         return true;
     }
-    return !replay_state.has_unread_data && !ft_log_has_entry();
+    /* A drained backup that is to go live has that to do. */
+    return !replay_state.has_unread_data && !ft_log_has_entry() &&
+           !ft_engine.go_live_since;
 }
 
 bool ft_vcpu_must_sleep(CPUState *cpu)
@@ -396,6 +399,33 @@ void ft_clone_loaded(uint64_t position)
 
 /*** Start-up ***/
 
+/*
+ * What is known to replay.  Anything else may reach the guest past the log
+ * (random numbers, host memory, other threads) and is refused by name.
+ */
+static int ft_check_device(Object *obj, void *opaque)
+{
+    static const char *const accepted[] = {
+        "i440FX", "PIIX3", "piix3-ide", "PIIX4_PM", "virtio-net-pci",
+        "virtio-net-pci-transitional", "virtio-net-pci-non-transitional",
+    };
+    const char *type = object_get_typename(obj);
+    size_t i;
+
+    if (!object_dynamic_cast(obj, TYPE_PCI_DEVICE) &&
+        !object_dynamic_cast(obj, "usb-device")) {
+        return 0;
+    }
+    for (i = 0; i < ARRAY_SIZE(accepted); i++) {
+        if (g_str_equal(type, accepted[i])) {
+            return 0;
+        }
+    }
+    error_report("device '%s' is not known to replay the same twice; "
+                 "remove it (network: virtio-net-pci)", type);
+    exit(1);
+}
+
 bool ft_start(const char *path, Error **errp)
 {
     return ft_log_open(path, errp);
@@ -404,6 +434,7 @@ bool ft_start(const char *path, Error **errp)
 /* The machine exists; before the VM first runs. */
 void ft_start_loop(void)
 {
+    object_child_foreach_recursive(object_get_root(), ft_check_device, NULL);
     qemu_set_fd_handler(ft_log.to_engine, ft_doorbell, NULL, NULL);
     ft_engine.orphan_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
                                           ft_orphan_tick, NULL);
