@@ -58,11 +58,11 @@ bool Protection::CaughtUp(LogPosition committed, std::chrono::milliseconds lag,
                           Time now) {
   if (!first_look_) {
     first_look_ = committed;
-    behind_ = now;
+    looked_ = behind_ = now;
   }
+  const auto lag_max = now - looked_ < kPatience ? kCaughtUpLag : kLagMax;
   const bool near = cloned_ && replayed_ >= *first_look_ &&
-                    committed - received_ < kCaughtUpBytes &&
-                    lag < kCaughtUpLag;
+                    committed - received_ < kCaughtUpBytes && lag < lag_max;
   if (!near) behind_ = now;
   return now - behind_ >= kCaughtUpFor;
 }

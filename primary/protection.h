@@ -46,6 +46,11 @@ class Protection {
   // of a second of a gigabit link; 100 ms is the paper's ordinary lag.
   static constexpr uint64_t kCaughtUpBytes = 1u << 20;
   static constexpr std::chrono::milliseconds kCaughtUpLag{100};
+  // A pair under constant load on busy hosts may never be that near. After
+  // so long the longest lag that is tolerated at all will do: a failover
+  // then takes a second, no protection takes everything.
+  static constexpr std::chrono::milliseconds kPatience{3000};
+  static constexpr std::chrono::milliseconds kLagMax{1000};
   // For so long without a break: at the very beginning every backup is
   // near, however slow.
   static constexpr std::chrono::milliseconds kCaughtUpFor{200};
@@ -80,8 +85,10 @@ class Protection {
   LogPosition received_ = 0;  // monotonic, <= sent_
   LogPosition replayed_ = 0;  // monotonic, <= received_
   std::optional<LogPosition> protect_;
-  // CaughtUp(): committed at the first look, and the last time it was not.
+  // CaughtUp(): committed at the first look and when that was; the last time
+  // that it was not.
   std::optional<LogPosition> first_look_;
+  Time looked_{};
   Time behind_{};
 };
 
