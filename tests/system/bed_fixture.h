@@ -15,6 +15,10 @@
 
 namespace ft::bed {
 
+// For `ftctl enable` under load: less than ctest's own limit, so that a test
+// that waits in vain fails by itself and keeps its files.
+inline constexpr milliseconds kProtectedWithin{40000};
+
 class BedTest : public ::testing::Test {
  protected:
   void TearDown() override {

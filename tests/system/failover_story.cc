@@ -30,7 +30,6 @@ const NamedFault& Named(Fault fault) {
 // The client must be served again within this; far beyond any promise, so
 // that a late failover is told from none at all.
 constexpr milliseconds kServedAgain{30000};
-constexpr uint64_t kWritesMin = 1000;
 
 json::object AsObject(const json::value& value) {
   return value.is_object() ? value.as_object() : json::object();
@@ -104,7 +103,7 @@ class Teller {
 
   void Protect() {
     bed_.a().FtctlOrThrow({"enable", kVm, "--backup", "hostB"},
-                          milliseconds(40000));
+                          options_.protect_within);
     Step("hostA", "ftctl enable vm1 --backup hostB: protected, under load");
   }
 
@@ -209,9 +208,10 @@ class Teller {
                                          " acknowledged writes are lost");
     Promise(writer.wrong_values == 0,
             std::to_string(writer.wrong_values) + " values are wrong");
-    Promise(writer.acknowledged_writes > kWritesMin,
+    Promise(writer.acknowledged_writes > options_.writes_min,
             "only " + std::to_string(writer.acknowledged_writes) +
-                " writes were acknowledged, " + std::to_string(kWritesMin) +
+                " writes were acknowledged, " +
+                std::to_string(options_.writes_min) +
                 " are too few to prove anything");
     Promise(!options_.probe || writer.probe_survived,
             "the probe's connection did not survive");

@@ -32,6 +32,9 @@ struct StoryOptions {
   milliseconds after{3000};   // and after the failover
   int depth = 1;
   bool probe = true;
+  // For `ftctl enable`, which gives up by itself after 120 s.
+  milliseconds protect_within{125000};
+  uint64_t writes_min = 1000;  // fewer would prove nothing
   // Told each step as it ends: who, what, how long.
   std::function<void(const std::string& who, const std::string& what,
                      double elapsed_ms)>

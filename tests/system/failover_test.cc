@@ -21,6 +21,8 @@ class Failover : public BedTest {
     options.fault = fault;
     options.before = milliseconds(1500);
     options.after = milliseconds(1000);
+    options.writes_min = 200;
+    options.protect_within = kProtectedWithin;
     StoryResult result = TellFailover(bed(), options);
     for (const std::string& line : result.broken) ADD_FAILURE() << line;
     return result;
@@ -31,7 +33,7 @@ class Failover : public BedTest {
     bed().StartHosts();
     bed().StartVm(a());
     auto writer = bed().StartWriter({.reply_deadline = milliseconds(20000)});
-    a().FtctlOrThrow({"enable", kVm, "--backup", "hostB"}, milliseconds(40000));
+    a().FtctlOrThrow({"enable", kVm, "--backup", "hostB"}, kProtectedWithin);
     if (!writer->WaitForMore(300, milliseconds(10000))) {
       throw BedError("no writes under protection");
     }
@@ -119,7 +121,7 @@ TEST(NothingLeftBehind, InterruptedDemo) {
   const std::string pid = std::to_string(demo.pid());
   std::string line;
   while (line.find("protected") == std::string::npos) {
-    const auto next = demo.ReadLine(milliseconds(40000));
+    const auto next = demo.ReadLine(kProtectedWithin);
     ASSERT_TRUE(next.has_value()) << "the demo ended after: " << line;
     line = *next;
   }
@@ -137,8 +139,7 @@ TEST(NothingLeftBehind, EndedBed) {
   const Traces traces(bed->run());
   bed->StartHosts();
   bed->StartVm(bed->a());
-  bed->a().FtctlOrThrow({"enable", kVm, "--backup", "hostB"},
-                        milliseconds(40000));
+  bed->a().FtctlOrThrow({"enable", kVm, "--backup", "hostB"}, kProtectedWithin);
   EXPECT_EQ(bed->Engines(), 2);
   bed.reset();
   EXPECT_EQ(traces.Left(), "");
