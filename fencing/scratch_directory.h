@@ -17,7 +17,7 @@ namespace ft::fencing {
 class ScratchDirectory {
  public:
   ScratchDirectory() {
-    std::string name = "/dev/shm/lockstep-test.XXXXXX";
+    std::string name = "/dev/shm/lockstep-test." + std::string(6, 'X');
     FT_CHECK(mkdtemp(name.data()) != nullptr) << name;
     path_ = name;
   }
