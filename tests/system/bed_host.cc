@@ -117,6 +117,13 @@ json::value Host::Status(const std::string& vm) const {
   return nullptr;
 }
 
+std::string Host::GuestPanic(const std::string& vm) const {
+  std::ifstream file(dir_ + "/state/vms/" + vm + "/console.log");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  const size_t at = text.find("Kernel panic");
+  return at == std::string::npos ? "" : text.substr(at);
+}
+
 std::vector<EngineFacts> Host::Engines() const {
   return FindEngines(name_space_, ring_dir_);
 }

@@ -55,6 +55,10 @@ class Host {
   // does not know the VM.
   boost::json::value Status(const std::string& vm) const;
 
+  // What the guest wrote on its serial console while it ran here, from the
+  // first "Kernel panic" on; "" if it did not panic.
+  std::string GuestPanic(const std::string& vm) const;
+
   std::vector<EngineFacts> Engines() const;
   std::vector<EngineFacts> WatchedEngines(milliseconds watch) const;
 

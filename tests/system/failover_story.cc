@@ -201,6 +201,11 @@ class Teller {
 
   void Judge() {
     const WriterReport& writer = result_.writer;
+    for (const Host* host : {&bed_.a(), &bed_.b()}) {
+      const std::string panic = host->GuestPanic(kVm);
+      Promise(panic.empty(), "the guest panicked on " + host->name() + ": " +
+                                 panic.substr(0, panic.find('\n')));
+    }
     Promise(writer.connection_survived,
             "the connection did not survive: " + writer.error);
     Promise(writer.read_back, "the writes could not be read back");
