@@ -62,7 +62,8 @@ bool Protection::CaughtUp(LogPosition committed, std::chrono::milliseconds lag,
   }
   const auto lag_max = now - looked_ < kPatience ? kCaughtUpLag : kLagMax;
   const bool near = cloned_ && replayed_ >= *first_look_ &&
-                    committed - received_ < kCaughtUpBytes && lag < lag_max;
+                    committed - received_ < kCaughtUpBytes &&
+                    (lag < lag_max || now - looked_ >= kLongPatience);
   if (!near) behind_ = now;
   return now - behind_ >= kCaughtUpFor;
 }

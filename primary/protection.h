@@ -51,6 +51,10 @@ class Protection {
   // then takes a second, no protection takes everything.
   static constexpr std::chrono::milliseconds kPatience{3000};
   static constexpr std::chrono::milliseconds kLagMax{1000};
+  // After so long any lag will do: the output rule needs what was received,
+  // not what was executed. Outputs that wait slow the guest's clients, and
+  // what lag is left lengthens a failover.
+  static constexpr std::chrono::milliseconds kLongPatience{8000};
   // For so long without a break: at the very beginning every backup is
   // near, however slow.
   static constexpr std::chrono::milliseconds kCaughtUpFor{200};

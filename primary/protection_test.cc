@@ -71,7 +71,7 @@ TEST(Protection, RefusesAcknowledgementBeforeTheClone) {
 std::chrono::milliseconds CaughtUpAfter(Protection protection,
                                         LogPosition committed,
                                         std::chrono::milliseconds lag) {
-  for (auto time = 0ms; time < 5000ms; time += 100ms) {
+  for (auto time = 0ms; time < 9000ms; time += 100ms) {
     const Protection::Time now = Protection::Time{} + 1h + time;
     if (protection.CaughtUp(committed, lag, now)) return time;
   }
@@ -84,7 +84,7 @@ TEST(Protection, CaughtUpNeedsLittleLogAndLittleLagForAWhile) {
   ASSERT_TRUE(protection.OnAck(10, 10).ok());
   EXPECT_EQ(CaughtUpAfter(protection, 10, 99ms), 200ms);
   EXPECT_EQ(CaughtUpAfter(protection, 10, 100ms), 3100ms) << "patience";
-  EXPECT_EQ(CaughtUpAfter(protection, 10, 1000ms), -1ms) << "lag";
+  EXPECT_EQ(CaughtUpAfter(protection, 10, 1000ms), 8100ms) << "any lag";
   EXPECT_EQ(CaughtUpAfter(protection, 11, 0ms), -1ms) << "11 not replayed";
   EXPECT_EQ(CaughtUpAfter(Protection(), 0, 0ms), -1ms) << "no clone yet";
 }
