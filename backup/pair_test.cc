@@ -303,6 +303,29 @@ TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   CheckOutputs();
 }
 
+// A backup at half its primary's speed: the primary is slowed down to it.
+// Left alone it would be half a second further behind after each second.
+TEST_F(PairTest, SlowBackup_SetsThePace) {
+  Words("burst=4 size=100");
+  BackupWords("slow=2");
+  Protect();
+  RunFor(2s);
+  EXPECT_LT(primary_->metrics().execution_lag_ms_p50, 300);
+  EXPECT_FALSE(primary_end_);
+}
+
+// All is received, nothing is executed: such a backup is none.
+TEST_F(PairTest, BackupThatOnlyReceives_IsGivenUp) {
+  primary_options_.stall_timeout = 300ms;
+  Words("burst=1");
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(primary_end_->end, primary::End::kAlone);
+  EXPECT_EQ(primary_end_->reason, "lag");
+  EXPECT_EQ(backup_end_->reason, "fenced");
+}
+
 TEST_F(PairTest, BackupWithoutProgress_IsGivenUp) {
   primary_options_.stall_timeout = 300ms;
   Words("burst=5 size=4000");

@@ -144,7 +144,7 @@ class Arbitration {
   // nothing (peer alive). Repeating the same verdict is harmless.
   Action OnVerdict(Instant now, std::optional<Suspicion> verdict);
   // A suspicion of the agent's own (kHandoverUnanswered, kRestarted,
-  // kProtectionEnded). Same as OnVerdict with it.
+  // kNoProgress, kProtectionEnded). Same as OnVerdict with it.
   Action Suspect(Instant now, Suspicion reason);
 
   // The answer to the last kContend.

@@ -23,6 +23,8 @@ const char* ToString(Suspicion suspicion) {
       return "planned failover";
     case Suspicion::kRestarted:
       return "ftd was restarted";
+    case Suspicion::kNoProgress:
+      return "the backup makes no progress";
     case Suspicion::kProtectionEnded:
       return "protection ended by the operator";
   }

@@ -38,7 +38,7 @@ namespace ft::fencing {
 using Instant = std::chrono::steady_clock::time_point;
 
 // Why one side believes that it can no longer count on the other. The first
-// four are the detector's findings; the last four an agent's own.
+// four are the detector's findings; the others an agent's own.
 enum class Suspicion {
   // Entered after `silence` without datagram or log traffic of this epoch;
   // left as soon as the peer is heard again.
@@ -62,6 +62,10 @@ enum class Suspicion {
   // Primary: ftd died and came back; whatever the backup decided meanwhile,
   // the test-and-set knows. Never left.
   kRestarted,
+  // Primary: the backup acknowledged or executed nothing for too long. It is
+  // told only when the next epoch is taken: told before, it would contend,
+  // and might win with an engine that does not move. Never left.
+  kNoProgress,
   // Primary: the operator ends protection and the backup did not confirm the
   // Bye. It may be entitled still and go live, so the primary takes the next
   // epoch before it lets outputs go. Never left.

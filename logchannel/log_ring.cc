@@ -215,6 +215,11 @@ void LogRing::Acknowledge(LogPosition position) {
   RingEngine();
 }
 
+void LogRing::SetPace(uint32_t permille) {
+  FT_CHECK(permille <= FT_RING_PACE_MAX) << path_ << ": pace " << permille;
+  Store(ring_->pace, permille);
+}
+
 bool LogRing::AppendEntries(LogPosition first,
                             std::span<const std::byte> entries) {
   FT_CHECK(direction() == Direction::kReplay) << path_;

@@ -110,6 +110,9 @@ class LogRing {
   // Monotonic: an older position changes nothing. Lets the engine release
   // outputs and reuse the space; rings its doorbell.
   void Acknowledge(LogPosition position);
+  // The vCPU rests for `permille` of the time, at most FT_RING_PACE_MAX.
+  // Stands until it is changed; without effect while the log is discarded.
+  void SetPace(uint32_t permille);
 
   // --- Replay.
   // Appends whole entries (validated by the caller: they came from a peer;

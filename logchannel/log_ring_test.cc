@@ -119,7 +119,8 @@ TEST_F(LogRingTest, OtherVersionIsRefusedNamingBoth) {
   auto engine = Engine(Direction::kRecord);
   engine->shared()->version = 9;
   EXPECT_THAT(AttachRefusal().message(),
-              HasSubstr("has version 9, this ftd has version 1"));
+              HasSubstr("has version 9, this ftd has version " +
+                        std::to_string(FT_RING_VERSION)));
 }
 
 TEST_F(LogRingTest, SizesThatDisagreeAreRefused) {

@@ -51,7 +51,7 @@
 #define FT_RING_MAGIC 0x474e5246u /* "FRNG" */
 /* Any change to this file's structures needs a new version; both sides
  * refuse any other. */
-#define FT_RING_VERSION 1u
+#define FT_RING_VERSION 2u
 #define FT_RING_HEADER_BYTES 4096u
 /* 32 MiB: eight times the largest entry below leaves three quarters of the
  * ring to ride out a slow log channel: at the 3 Mbit/s of a compile-like
@@ -64,6 +64,9 @@
  * visits of the vCPU: 256 packets of at most 65 550 bytes would be 16 MiB,
  * so the filter bounds bytes as well (2 MiB); 4 MiB is twice that. */
 #define FT_ENTRY_PAYLOAD_BYTES_MAX (4u << 20)
+
+/* A VM runs at a tenth of its speed at least: it must live to be saved. */
+#define FT_RING_PACE_MAX 900u
 
 enum ft_entry_kind {
     /* A group of the engine's replay events; opaque to ftd. */
@@ -113,6 +116,10 @@ struct ft_ring {
      * holds outputs and sees it stand still for 2 s pauses its VM: whoever
      * owns the VM now, it is not this host. */
     uint64_t owner_beat;
+    /* FT_LOG_KEEP: of every 1000 units of time, how many the vCPU rests, so
+     * that the backup can keep up; at most FT_RING_PACE_MAX. */
+    uint32_t pace;
+    uint32_t reserved2;
 
     uint32_t ftd_sleeping __attribute__((aligned(64)));
     uint32_t engine_sleeping;

@@ -151,10 +151,16 @@ class CountingEngine {
   // --- The guest.
 
   void Record() {
-    for (uint64_t i = 0; running_ && i < burst_; ++i) {
+    if (running_) {
+      credit_ += burst_ * (1000 - (keeping_ ? Load(shared().pace) : 0));
+    }
+    for (; running_ && credit_ >= 1000; credit_ -= 1000) {
       std::vector<std::byte> payload(8 + size_ + next_ % 61);
       std::memcpy(payload.data(), &next_, 8);
-      if (!ring_->Commit(payload)) break;  // full: the vCPU waits
+      if (!ring_->Commit(payload)) {  // full: the vCPU waits
+        credit_ = 0;
+        break;
+      }
       held_.push_back({committed(), next_});
       CountOn();
     }
@@ -331,6 +337,7 @@ class CountingEngine {
   }
 
   const uint64_t burst_, size_, slow_, diverge_, off_;
+  uint64_t credit_ = 0;  // thousandths of an entry that may be recorded now
   std::unique_ptr<EngineRingForTest> ring_;
   int out_ = -1, qmp_listener_ = -1, qmp_ = -1, clone_listener_ = -1;
   std::string inbox_;

@@ -36,6 +36,11 @@ void LagMeter::OnReplayed(logchannel::LogPosition position, Time now) {
   }
 }
 
+void LagMeter::BeginPercentiles() {
+  measured_ms_.clear();
+  next_measured_ = 0;
+}
+
 double LagMeter::current_ms(Time now) const {
   return pending_.empty() ? 0 : Milliseconds(now - pending_.front().sent);
 }

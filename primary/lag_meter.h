@@ -36,6 +36,10 @@ class LagMeter {
   // Monotonic.
   void OnReplayed(logchannel::LogPosition position, Time now);
 
+  // Forgets the measured lags: what a backup needed to catch up says nothing
+  // of how near it stays.
+  void BeginPercentiles();
+
   // The lag now, in milliseconds; 0 when everything sent is replayed.
   double current_ms(Time now) const;
   // Nearest-rank percentile of the measured lags, 0 < p <= 100; 0 without

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "primary/pace.h"
 #include "primary/primary_impl.h"
 
 namespace ft::primary {
@@ -136,12 +137,18 @@ asio::awaitable<void> PrimaryAgent::Impl::BeatLoop() {
   while (!ending_) {
     engine_.ring().Beat();
     if (peer_heartbeat_port_ != 0) SendHeartbeat();
+    SetPace();
     tasks_.Notify();
     beat_timer_.expires_after(options_.detector.interval);
     boost::system::error_code cancelled;
     co_await beat_timer_.async_wait(
         asio::redirect_error(asio::use_awaitable, cancelled));
   }
+}
+
+// At every beat as well: a backup that acknowledges nothing is far behind.
+void PrimaryAgent::Impl::SetPace() {
+  engine_.ring().SetPace(PacePermille(lag_.current_ms(Now())));
 }
 
 void PrimaryAgent::Impl::SendHeartbeat() {
@@ -219,13 +226,16 @@ Status PrimaryAgent::Impl::OnFrame(const FrameHeader& header) {
 
 Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   const auto phase = protection_.phase();
-  const LogPosition before = protection_.received();
+  const LogPosition received = protection_.received();
+  const LogPosition replayed = protection_.replayed();
   Status accepted = protection_.OnAck(ack.received(), ack.replayed());
   if (!accepted.ok()) return accepted;
-  if (protection_.received() > before) progress_ = Now();
+  if (protection_.received() > received) received_progress_ = Now();
+  if (protection_.replayed() > replayed) replayed_progress_ = Now();
   // The output rule: the engine releases what is tagged at or below this.
   engine_.ring().Acknowledge(ack.received());
   lag_.OnReplayed(ack.replayed(), Now());
+  SetPace();
   // While all is well the beats wake the script often enough.
   if (phase != Protection::Phase::kProtected) tasks_.Notify();
   return accepted;
@@ -259,6 +269,10 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
     co_return co_await Decide(
         contest_->arbitration().Suspect(Now(), fencing::Suspicion::kRestarted));
   }
+  if (stalled_) {
+    co_return co_await Decide(contest_->arbitration().Suspect(
+        Now(), fencing::Suspicion::kNoProgress));
+  }
   const Action action = contest_->Step(Now());
   const bool waiting =
       contest_->arbitration().state() == fencing::ArbitrationState::kWaiting;
@@ -272,18 +286,26 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
 void PrimaryAgent::Impl::NoteProgress() {
   if (state_ == State::kStarting &&
       protection_.phase() == Protection::Phase::kProtected) {
+    lag_.BeginPercentiles();
     SetState(State::kProtected, "in virtual lockstep with " + options_.peer);
   }
   const auto now = Now();
-  if (protection_.received() == protection_.sent()) progress_ = now;
-  if (!stalled_ && !lost_ && now - progress_ > options_.stall_timeout) {
-    stalled_ = true;
-    Report(options_.peer + " acknowledged nothing for " +
-           std::to_string(options_.stall_timeout.count()) +
-           " ms while log waits for it");
-    connection_->Close();
-    Lose(Status::Unavailable(options_.peer + " makes no progress"));
+  const LogPosition sent = protection_.sent();
+  if (protection_.received() == sent) received_progress_ = now;
+  if (protection_.replayed() == sent) replayed_progress_ = now;
+  if (now - received_progress_ > options_.stall_timeout) {
+    GiveUp("acknowledged");
+  } else if (now - replayed_progress_ > options_.stall_timeout) {
+    GiveUp("executed");
   }
+}
+
+void PrimaryAgent::Impl::GiveUp(const std::string& what) {
+  if (stalled_ || lost_) return;
+  stalled_ = true;
+  Report(options_.peer + " " + what + " nothing for " +
+         std::to_string(options_.stall_timeout.count()) +
+         " ms while log waits for it");
 }
 
 void PrimaryAgent::Impl::SetState(State state, const std::string& why) {

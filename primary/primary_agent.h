@@ -128,9 +128,10 @@ struct PrimaryOptions {
   std::chrono::milliseconds clone_timeout{120000};
   // From the clone's end until the backup has caught up.
   std::chrono::milliseconds catch_up_timeout{120000};
-  // A backup that acknowledges nothing for so long while log waits for it is
-  // given up (reason "lag"), though its host beats: the VM stands still
-  // then. Ten seconds is less than clients' TCP bears.
+  // A backup that acknowledges or executes nothing for so long while log
+  // waits for it is given up (reason "lag"), though its host beats: the VM
+  // stands still, or crawls at FT_RING_PACE_MAX, then. Ten
+  // seconds is less than clients' TCP bears.
   std::chrono::milliseconds stall_timeout{10000};
   // Farewell messages (Bye, VmGone, Handover) wait this long for an answer.
   std::chrono::milliseconds farewell_timeout{3000};

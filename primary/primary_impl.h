@@ -91,6 +91,8 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Watch();
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
+  void GiveUp(const std::string& what);
+  void SetPace();
 
   // --- primary_end.cc
   Awaitable<Outcome> Undo(Status why);
@@ -145,9 +147,10 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::optional<Status> handover_result_;
   int failover_callers_ = 0;
 
-  // Stall detection: the last time the backup acknowledged something new, or
-  // had nothing to.
-  Time progress_{};
+  // Stall detection: the last time the backup acknowledged (executed)
+  // something new, or had nothing to.
+  Time received_progress_{};
+  Time replayed_progress_{};
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;
   uint64_t heartbeat_sequence_ = 0;

@@ -130,7 +130,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
   protection_.OnClone(clone->position);
   clone_pause_ms_ = Milliseconds(clone->pause_us);
   clone_total_ms_ = Milliseconds(clone->total_us);
-  progress_ = Now();
+  received_progress_ = replayed_progress_ = Now();
   Status trouble = Trouble();
   if (!trouble.ok()) co_return trouble;
 

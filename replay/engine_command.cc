@@ -66,7 +66,7 @@ std::vector<std::string> EngineCommand(const EngineOptions& options) {
   Arguments argv = {options.binary, "-L", ShareDir(options)};
   AppendMachine(argv, options.vm);
   Append(argv,
-         {"-icount", "shift=auto,rr=ft,rrfile=" + Escape(options.ring_path)});
+         {"-icount", "shift=2,rr=ft,rrfile=" + Escape(options.ring_path)});
   Append(argv, {"-serial", "file:" + options.console_log});
   Append(argv, {"-monitor", "none"});
   for (size_t i = 0; i < options.vm.nics.size(); ++i) {

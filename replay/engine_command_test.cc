@@ -42,7 +42,7 @@ TEST(EngineCommand, IsTheDocumentedOne) {
           "256", "-nodefaults", "-no-user-config", "-display", "none", "-rtc",
           "base=utc,clock=vm", "-kernel", "/boot/vmlinuz", "-initrd",
           "/boot/initrd.gz", "-append", "console=ttyS0 quiet", "-icount",
-          "shift=auto,rr=ft,rrfile=/dev/shm/ring", "-serial",
+          "shift=2,rr=ft,rrfile=/dev/shm/ring", "-serial",
           "file:/log/vm1.console", "-monitor", "none", "-netdev",
           "tap,id=n0,ifname=tap0,script=no,downscript=no,vhost=off", "-device",
           "virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56,romfile=", "-object",
@@ -70,7 +70,7 @@ TEST(EngineCommand, CommasInPathsAreDoubledWhereQemuSplits) {
   options.console_log = "/log/a,b";
   options.vm.cmdline = "console=ttyS0,115200";
   const auto argv = EngineCommand(options);
-  EXPECT_THAT(argv, Contains("shift=auto,rr=ft,rrfile=/dev/shm/a,,b"));
+  EXPECT_THAT(argv, Contains("shift=2,rr=ft,rrfile=/dev/shm/a,,b"));
   EXPECT_THAT(argv, Contains("file:/log/a,b"));
   EXPECT_THAT(argv, Contains("console=ttyS0,115200"));
 }

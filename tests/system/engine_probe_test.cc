@@ -37,7 +37,7 @@ class EngineProbe : public BedTest {
     process_ = std::make_unique<ChildProcess>(ChildProcess::Options{
         .argv = Network::Inside(
             name_space_, {"bash", "-c", "sleep 60 & wait",
-                          "shift=auto,rr=ft,rrfile=" + path_ + ",x=y"})});
+                          "shift=2,rr=ft,rrfile=" + path_ + ",x=y"})});
     if (!Eventually(milliseconds(5000), [&] { return !Find().empty(); })) {
       throw BedError("the process was not found");
     }

@@ -62,7 +62,7 @@ bool ft_vcpu_blocked(void)
         return false;
     }
     if (replay_mode == REPLAY_MODE_RECORD) {
-        return !ft_log_has_room();
+        return !ft_log_has_room() || ft_pace_rests();
     }
     if (ft_engine.diverged || ft_kind_is_main_loops(replay_state.data_kind)) {
         return true;
@@ -436,6 +436,7 @@ void ft_start_loop(void)
 {
     object_child_foreach_recursive(object_get_root(), ft_check_device, NULL);
     qemu_set_fd_handler(ft_log.to_engine, ft_doorbell, NULL, NULL);
+    ft_pace_start();
     ft_engine.orphan_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
                                           ft_orphan_tick, NULL);
     timer_mod(ft_engine.orphan_timer,

@@ -1,7 +1,7 @@
 /*
  * What the parts of the fault-tolerance engine share among themselves:
  * ft-log.c (the ring), ft-output.c (held outputs), ft-engine.c (the vCPU's
- * loop, go live, clone) and ft-qmp.c (commands).
+ * loop, go live, clone), ft-pace.c (its rests) and ft-qmp.c (commands).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -43,5 +43,9 @@ uint64_t ft_log_keep(void);
 void ft_log_discard(void);
 void ft_log_follow(uint64_t position);
 void ft_log_take_over(void);
+
+/* ft-pace.c */
+bool ft_pace_rests(void);
+void ft_pace_start(void);
 
 #endif

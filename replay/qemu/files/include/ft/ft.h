@@ -26,8 +26,8 @@ bool ft_enabled(void);
 void ft_vcpu_replay_events(CPUState *cpu);
 
 /*
- * Must the vCPU wait, because the log ends (replaying) or the ring is full
- * (recording)?  Under the BQL.
+ * Must the vCPU wait, because the log ends (replaying), the ring is full or
+ * the backup is far behind (recording)?  Under the BQL.
  */
 bool ft_vcpu_blocked(void);
 
@@ -42,6 +42,10 @@ bool ft_cpu_thread_is_idle(CPUState *cpu);
 
 /* Another thread wants the replay mutex: the vCPU is to end its tenure. */
 void ft_vcpu_yield(void);
+
+/* Around the vCPU's run; the end under the BQL. */
+void ft_pace_run_begins(void);
+void ft_pace_run_ends(void);
 
 /*** replay mutex (replay/replay-internal.c) ***/
 
