@@ -137,6 +137,9 @@ static void ft_replay_event(unsigned kind)
     case EVENT_ASYNC ... EVENT_ASYNC_LAST:
         replay_async_events();
         break;
+    case EVENT_FT_RATE:
+        ft_time_replay();
+        break;
     case EVENT_CLOCK ... EVENT_CLOCK_LAST:
         /* Read by the primary's main loop for purposes of its own. */
         replay_read_next_clock(kind - EVENT_CLOCK);
@@ -157,6 +160,12 @@ static void ft_replay_event(unsigned kind)
         qemu_clock_run_timers(QEMU_CLOCK_VIRTUAL_RT);
         break;
     }
+    /*
+     * The clone started a little later than its primary went on.  Never
+     * behind what the primary has read, this clock has lost only the way of
+     * the log when it is needed, at go live.
+     */
+    cpu_clock_advance_to(replay_state.cached_clock[REPLAY_CLOCK_VIRTUAL_RT]);
 }
 
 static void ft_try_go_live(void);
@@ -167,8 +176,7 @@ void ft_vcpu_replay_events(CPUState *cpu)
         unsigned kind = ft_next_kind();
         uint64_t cursor = ft_log.cursor;
 
-        if (kind == EVENT_INSTRUCTION || kind == EVENT_EXCEPTION ||
-            kind == EVENT_INTERRUPT) {
+        if (kind == EVENT_INSTRUCTION || kind == EVENT_INTERRUPT) {
             if (kind == EVENT_INSTRUCTION && cpu->halted &&
                 !cpu_has_work(cpu)) {
                 ft_diverged("a running CPU", "a halted one");

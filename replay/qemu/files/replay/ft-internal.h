@@ -44,6 +44,10 @@ void ft_log_discard(void);
 void ft_log_follow(uint64_t position);
 void ft_log_take_over(void);
 
+/* ft-time.c */
+void ft_time_ran(int64_t ns);
+void ft_time_replay(void);
+
 /* ft-pace.c */
 bool ft_pace_rests(void);
 void ft_pace_start(void);

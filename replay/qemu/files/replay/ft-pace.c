@@ -25,7 +25,7 @@
 
 static struct {
     QEMUTimer *timer;       /* ends the rest */
-    int64_t run_since;      /* get_clock(), 0: pace is not asked for */
+    int64_t run_since;      /* get_clock() */
     int64_t owed_ns;
     int64_t rest_until;     /* get_clock() */
 } pace;
@@ -42,7 +42,9 @@ static uint32_t ft_pace(void)
 
 void ft_pace_run_begins(void)
 {
-    pace.run_since = ft_pace() ? get_clock() : 0;
+    if (ft_enabled() && replay_mode == REPLAY_MODE_RECORD) {
+        pace.run_since = get_clock();
+    }
 }
 
 /* BQL held, so that ft_pace_rests() never sees half of it. */
@@ -51,11 +53,15 @@ void ft_pace_run_ends(void)
     uint32_t share = ft_pace();
     int64_t now, rest;
 
-    if (!share || !pace.run_since) {
-        pace.owed_ns = 0;
+    if (!ft_enabled() || replay_mode != REPLAY_MODE_RECORD) {
         return;
     }
     now = get_clock();
+    ft_time_ran(now - pace.run_since);
+    if (!share) {
+        pace.owed_ns = 0;
+        return;
+    }
     pace.owed_ns += (now - pace.run_since) * share / (1000 - share);
     if (pace.owed_ns < REST_NS_MIN) {
         return;

@@ -43,6 +43,13 @@ bool ft_cpu_thread_is_idle(CPUState *cpu);
 /* Another thread wants the replay mutex: the vCPU is to end its tenure. */
 void ft_vcpu_yield(void);
 
+/*
+ * At the loop's top: compare the guest's clock with the host's.  And: that
+ * many instructions may run until the next look, at most 'insns'.
+ */
+void ft_time_look(void);
+int64_t ft_time_limit(int64_t insns);
+
 /* Around the vCPU's run; the end under the BQL. */
 void ft_pace_run_begins(void);
 void ft_pace_run_ends(void);
