@@ -155,6 +155,8 @@ asio::awaitable<Status> BackupAgent::Impl::Welcome() {
 
 void BackupAgent::Impl::BeginTraffic() {
   clone_deadline_ = Now() + options_.clone_timeout;
+  fencing::FailureDetectorOptions detector = options_.detector;
+  detector.silence_at_first = fencing::kSilenceWhileStarting;
   contest_ = std::make_unique<primary::Contest>(
       store_, tasks_,
       primary::ContestOptions{
@@ -162,7 +164,7 @@ void BackupAgent::Impl::BeginTraffic() {
           .vm = vm(),
           .host = options_.host,
           .epoch = hello_.epoch(),
-          .detector = options_.detector,
+          .detector = detector,
           .uplink_up = options_.uplink_up,
           .own_vm_gone = [this] { return gone_ || divergence_; },
           .contending =
@@ -280,6 +282,7 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
 void BackupAgent::Impl::NoteProgress() {
   if (state_ != State::kStarting || !entitlement_.entitled()) return;
   contest_->arbitration().OnEntitled();
+  contest_->detector().Engage();
   SetState(State::kProtected, "in virtual lockstep with " + primary());
 }
 

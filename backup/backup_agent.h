@@ -117,6 +117,9 @@ class BackupHost {
       const replay::VmDefinition& vm) = 0;
   // An engine or another agent of this VM lives on this host, in any role.
   virtual bool IsLiveHere(const std::string& vm) = 0;
+  // The engine of `vm` has diverged and stands still: its ring has the log
+  // that shows how, and will be removed when this ends.
+  virtual boost::asio::awaitable<void> KeepLog(const std::string& vm) = 0;
   // Called after the engine of a backup that did not go live is gone:
   // the taps may be removed.
   // Ring, doorbells and QMP socket are removed already.

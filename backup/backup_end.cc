@@ -173,6 +173,8 @@ asio::awaitable<Outcome> BackupAgent::Impl::Leave(std::string reason,
     co_await tasks_.WaitUntil([this] { return lost_.has_value(); },
                               Now() + options_.farewell_timeout);
   }
+  // After the farewell, for the primary waits for that.
+  if (divergence_) co_await host_.KeepLog(vm());
   co_return Ended(End::kHalted, std::move(reason), std::move(why));
 }
 

@@ -118,6 +118,10 @@ class PairTest : public ::testing::Test,
   boost::asio::awaitable<Result<LaunchedBackup>> LaunchBackup(
       const replay::VmDefinition& vm) override;
   bool IsLiveHere(const std::string&) override { return live_here_; }
+  boost::asio::awaitable<void> KeepLog(const std::string&) override {
+    ++logs_kept_;
+    co_return;
+  }
   void BackupEngineGone(const std::string&) override { ++engines_gone_; }
   // Listeners
   void OnBackupState(State state, const std::string& why) override;
@@ -137,6 +141,7 @@ class PairTest : public ::testing::Test,
   std::string words_, backup_words_;
   bool live_here_ = false;
   int engines_gone_ = 0;
+  int logs_kept_ = 0;
 
   std::shared_ptr<fencing::MemoryTestAndSet> memory_;
   std::unique_ptr<fencing::AsyncTestAndSet> store_;

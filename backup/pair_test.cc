@@ -159,6 +159,7 @@ TEST_F(PairTest, Divergence_IsToldAndNeverGoesLive) {
   EXPECT_THAT(primary_end_->why, HasSubstr("expected 2000"));
   EXPECT_EQ(backup_end_->end, End::kHalted);
   EXPECT_EQ(backup_end_->reason, "divergence");
+  EXPECT_EQ(logs_kept_, 1);
   EXPECT_EQ(Record().holder, "hostA");
 }
 

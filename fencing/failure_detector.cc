@@ -33,7 +33,10 @@ const char* ToString(Suspicion suspicion) {
 
 FailureDetector::FailureDetector(const Options& options, uint64_t epoch,
                                  Instant now)
-    : options_(options), epoch_(epoch), last_(now) {
+    : options_(options),
+      epoch_(epoch),
+      limit_(std::max(options.silence, options.silence_at_first)),
+      last_(now) {
   FT_CHECK(options.interval.count() > 0 &&
            options.interval <= options.longest_gap &&
            options.longest_gap < options.silence)
@@ -48,6 +51,12 @@ void FailureDetector::Listen(Instant now) {
   silence_ +=
       std::min<std::chrono::nanoseconds>(now - last_, options_.longest_gap);
   last_ = now;
+}
+
+void FailureDetector::Engage() {
+  if (limit_ == options_.silence) return;
+  limit_ = options_.silence;
+  silence_ = {};
 }
 
 void FailureDetector::OnHeartbeat(Instant now, uint64_t epoch) {
@@ -74,12 +83,12 @@ void FailureDetector::OnPeerVmGone(Instant now) {
 std::optional<Suspicion> FailureDetector::Tick(Instant now) {
   Listen(now);
   if (lasting_) return lasting_;
-  if (silence_ >= options_.silence) return Suspicion::kSilence;
+  if (silence_ >= limit_) return Suspicion::kSilence;
   return std::nullopt;
 }
 
 Instant FailureDetector::next_deadline() const {
-  const std::chrono::nanoseconds left = options_.silence - silence_;
+  const std::chrono::nanoseconds left = limit_ - silence_;
   if (left.count() <= 0) return last_ + options_.interval;
   return last_ + std::min<std::chrono::nanoseconds>(left, options_.interval);
 }

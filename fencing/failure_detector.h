@@ -80,6 +80,8 @@ struct FailureDetectorOptions {
   std::chrono::milliseconds interval{50};
   // Suspect after so much silence: 10 beats for a backup, 8 for a primary.
   std::chrono::milliseconds silence{500};
+  // The same until Engage(), if that is longer.
+  std::chrono::milliseconds silence_at_first{0};
   // The most that one gap between two ticks adds to the silence. Two
   // intervals: one tick may come late by a whole interval unpunished.
   std::chrono::milliseconds longest_gap{100};
@@ -90,6 +92,10 @@ struct FailureDetectorOptions {
   static FailureDetectorOptions Backup() { return {}; }
 };
 
+// silence_at_first of a pair that is being made: nobody depends on it yet,
+// and cloning makes hosts busy.
+constexpr std::chrono::milliseconds kSilenceWhileStarting{3000};
+
 class FailureDetector {
  public:
   using Options = FailureDetectorOptions;
@@ -98,6 +104,9 @@ class FailureDetector {
   // stands and the peer has begun to send heartbeats. One instance serves
   // one epoch and one peer.
   FailureDetector(const Options& options, uint64_t epoch, Instant now);
+
+  // From now on (protection begins) `silence` counts, and it starts anew.
+  void Engage();
 
   // A datagram of the peer for this VM. Of our epoch: heard. Of a lower
   // one: ignored. Of a higher one: kPeerMovedOn.
@@ -128,6 +137,7 @@ class FailureDetector {
 
   const Options options_;
   const uint64_t epoch_;
+  std::chrono::milliseconds limit_;  // of the silence, now
   // Of the last input or tick. Monotonic.
   Instant last_;
   // See silence(). Grows in Listen, reset by anything heard.

@@ -89,6 +89,24 @@ TEST_F(FailureDetectorTest, Heartbeat_OfLowerEpochIsNotHeard) {
   EXPECT_EQ(TickAt(now_), Suspicion::kSilence);
 }
 
+TEST_F(FailureDetectorTest, Silence_WhileStartingIsBorneForLonger) {
+  auto options = FailureDetectorOptions::Backup();
+  options.silence_at_first = kSilenceWhileStarting;
+  FailureDetector detector(options, kEpoch, now_);
+  Instant at = now_;
+  const auto silent_for = [&](std::chrono::milliseconds span) {
+    std::optional<Suspicion> verdict;
+    for (auto end = at + span; at < end; at += options.interval) {
+      verdict = detector.Tick(at);
+    }
+    return verdict;
+  };
+  EXPECT_EQ(silent_for(kSilenceWhileStarting - options.interval), std::nullopt);
+  detector.Engage();
+  EXPECT_EQ(silent_for(options.silence - options.interval), std::nullopt);
+  EXPECT_EQ(silent_for(4 * options.interval), Suspicion::kSilence);
+}
+
 TEST_F(FailureDetectorTest, Heartbeat_OfHigherEpochMeansThePeerMovedOn) {
   detector_.OnHeartbeat(now_, kEpoch + 1);
   EXPECT_EQ(TickAt(now_), Suspicion::kPeerMovedOn);

@@ -4,13 +4,21 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
+#include <functional>
+
 #include "host/engine_launcher.h"
+#include "host/offload.h"
+#include "host/state_store.h"
 #include "host/vm.h"
 #include "host/vm_registry.h"
 #include "logchannel/connection.h"
 
 namespace ft::host {
 namespace {
+
+// A ring is 32 MiB; a disk that takes longer keeps nothing.
+constexpr std::chrono::milliseconds kKeepLogTimeout{10000};
 
 backup::BackupOptions AgentOptions(const HostContext& context) {
   const Config& config = context.config;
@@ -95,6 +103,27 @@ void BackupSession::ReturnClonePort() {
 
 bool BackupSession::IsLiveHere(const std::string& vm) {
   return registry_.HasEngine(vm);
+}
+
+boost::asio::awaitable<void> BackupSession::KeepLog(const std::string& vm) {
+  std::function<Status()> copy = [from = context_.launcher.RingPath(vm),
+                                  to = context_.store.divergence_path(vm)] {
+    std::error_code error;
+    std::filesystem::copy_file(
+        from, to, std::filesystem::copy_options::overwrite_existing, error);
+    if (!error) return Status::Ok();
+    return Status::Unavailable("cannot keep the log of the divergence in " +
+                               to + ": " + error.message());
+  };
+  auto kept = co_await Offload<Status>(context_.blocking, kKeepLogTimeout,
+                                       std::move(copy));
+  if (!kept) {
+    OnBackupEvent("the log of the divergence was not written in time");
+  } else {
+    OnBackupEvent(kept->ok() ? "the log of the divergence is kept in " +
+                                   context_.store.divergence_path(vm)
+                             : kept->message());
+  }
 }
 
 void BackupSession::BackupEngineGone(const std::string&) {

@@ -162,6 +162,8 @@ class Vm : public std::enable_shared_from_this<Vm>,
   // vm_protection_end.cc
   void FinishProtection(const Protection& protection);
   void FinishVmGone(const Protection& protection, const std::string& peer);
+  void CloneAnew(const std::string& peer);
+  Awaitable<void> EnableAgain(std::string peer);
   Awaitable<void> WatchHandedOver(uint64_t epoch, std::string peer);
   Awaitable<Status> EndProtection(const std::string& why);
 
@@ -180,6 +182,8 @@ class Vm : public std::enable_shared_from_this<Vm>,
   bool engine_is_stopping_ = false;  // by us: its exit is no failure
   bool guest_shut_down_ = false;     // by itself, just before its exit
   std::shared_ptr<Protection> protection_;
+  // The last time that the backup of this VM diverged.
+  std::optional<std::chrono::steady_clock::time_point> diverged_;
   BackupSession* session_ = nullptr;  // set while this host is the backup
   VmCondition before_backup_;         // to return to when it is refused
   replay::VmDefinition definition_before_;

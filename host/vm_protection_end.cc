@@ -25,6 +25,10 @@ constexpr seconds kEndTimeout{30};
 // how long the loser keeps looking for the record that proves it.
 constexpr seconds kHandedOverTimeout{10};
 constexpr milliseconds kHandedOverPoll{200};
+// See CloneAnew().
+constexpr seconds kDivergesAgainWithin{60};
+constexpr seconds kEnableAgainTimeout{60};
+constexpr milliseconds kEnableAgainPause{500};
 
 }  // namespace
 
@@ -47,6 +51,7 @@ void Vm::FinishProtection(const Protection& protection) {
     case primary::End::kAlone:
       SetCondition(Role::kPrimary, State::kNeedBackup,
                    ReasonFromName(outcome.reason), outcome.why);
+      if (condition_.reason == Reason::kDivergence) CloneAnew(peer);
       return;
     case primary::End::kMoved:
       owns_record_ = false;
@@ -62,6 +67,40 @@ void Vm::FinishProtection(const Protection& protection) {
     case primary::End::kVmGone:
       FinishVmGone(protection, peer);
       return;
+  }
+}
+
+// A backup that diverged is worth nothing, but its host is well: it gets a
+// fresh clone. Not again and again: a second divergence soon after the first
+// has a cause that a third clone would only meet again.
+void Vm::CloneAnew(const std::string& peer) {
+  const auto now = steady_clock::now();
+  const bool again = diverged_ && now - *diverged_ < kDivergesAgainWithin;
+  diverged_ = now;
+  if (again) {
+    AddEvent("protection",
+             fmt::format("a second divergence within {} s: ftctl enable {} "
+                         "--backup {} tries again",
+                         kDivergesAgainWithin.count(), name(), peer));
+    return;
+  }
+  AddEvent("protection", fmt::format("cloning anew to {}", peer));
+  boost::asio::co_spawn(context_.io, EnableAgain(peer), boost::asio::detached);
+}
+
+// The diverged backup takes a moment to be gone from the peer.
+Vm::Awaitable<void> Vm::EnableAgain(std::string peer) {
+  auto self = shared_from_this();
+  const auto deadline = steady_clock::now() + kEnableAgainTimeout;
+  while (steady_clock::now() < deadline) {
+    boost::asio::steady_timer pause(context_.io, kEnableAgainPause);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+    const bool untouched = condition_.state == State::kNeedBackup &&
+                           condition_.reason == Reason::kDivergence;
+    if (!untouched) co_return;  // an operator was faster
+    Status enabled = co_await Enable(peer, kEnableAgainTimeout, nullptr);
+    if (enabled.ok()) co_return;
+    AddEvent("protection", enabled.ToString());
   }
 }
 

@@ -98,6 +98,8 @@ Status PrimaryAgent::Impl::CheckReply(const FrameHeader& header) const {
 
 void PrimaryAgent::Impl::BeginTraffic(
     const logchannel::wire::HelloReply& reply) {
+  fencing::FailureDetectorOptions detector = options_.detector;
+  detector.silence_at_first = fencing::kSilenceWhileStarting;
   contest_ = std::make_unique<Contest>(
       store_, tasks_,
       ContestOptions{
@@ -105,7 +107,7 @@ void PrimaryAgent::Impl::BeginTraffic(
           .vm = vm(),
           .host = options_.host,
           .epoch = options_.epoch,
-          .detector = options_.detector,
+          .detector = detector,
           .uplink_up = options_.uplink_up,
           .own_vm_gone = [this] { return gone(); },
           .report = [this](const std::string& what) { Report(what); }});
@@ -173,6 +175,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::Protect() {
   // From here on the backup may be entitled, whether the send succeeds or
   // not: Watch() meets the loss, if it is one.
   protection_.OnProtect(*position);
+  contest_->detector().Engage();
   (void)co_await connection_->Send(header);
   co_return Status::Ok();
 }

@@ -48,6 +48,8 @@ struct PairOptions {
   uint32_t memory_mib = 192;
   // One NIC, 10.9.0.2/24, on bridge br0 (network_bed.h).
   bool network = false;
+  // A divergence is what the test is about, not a failure.
+  bool may_diverge = false;
   // For the primary only: what it should refuse.
   std::vector<std::string> extra_arguments = {};
 };

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/replay/engine_pair.h"
+#include "tests/replay/guest_memory.h"
 #include "tests/replay/network_bed.h"
 #include "tests/replay/redis_load.h"
 
@@ -63,6 +64,24 @@ TEST(Replay, NetworkLoadIsIdentical) {
   EXPECT_TRUE(state.holding);
   EXPECT_GE(state.outputs, static_cast<uint64_t>(kWrites));
   pair.ExpectIdentical();
+}
+
+// One bit of the backup's RAM, which the guest may never look at.
+TEST(Digest, FlippedBitIsADivergence) {
+  EnginePair pair({.workload = "cpu", .rounds = 1000, .may_diverge = true});
+  ASSERT_TRUE(pair.StartPrimary());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+  ASSERT_TRUE(pair.Clone());
+  const pid_t backup = pair.engine(Side::kBackup).process().pid();
+  const Status flipped =
+      FlipGuestBit(backup, PairOptions().memory_mib, 12u << 20);
+  ASSERT_TRUE(flipped.ok()) << flipped.ToString();
+  EXPECT_TRUE(pair.WaitUntil([&] { return pair.divergence().has_value(); },
+                             kPatience));
+  ASSERT_TRUE(pair.divergence());
+  EXPECT_NE(pair.divergence()->expected.find("RAM from 12288 KiB"),
+            std::string::npos)
+      << pair.divergence()->expected;
 }
 
 // A failed clone costs nothing: the VM runs on, and the next clone works.

@@ -158,12 +158,28 @@ class Teller {
     Promise(served, "30 s after the fault no write is acknowledged");
   }
 
+  // Every engine there is, for the one who has to find out.
+  std::string Sides() {
+    std::string text;
+    for (Host* host : {&bed_.a(), &bed_.b()}) {
+      for (const EngineFacts& engine :
+           host->WatchedEngines(milliseconds(1000))) {
+        text += "; " + host->name() + ": engine " + std::to_string(engine.pid) +
+                (engine.recording ? " records" : " replays") +
+                (engine.advancing ? "" : ", stands still") +
+                (engine.holding ? ", holds outputs" : "");
+      }
+    }
+    return text;
+  }
+
   void LookAfter() {
     result_.after = AsObject(bed_.b().Status(kVm));
     result_.live_sides = bed_.LiveSides();
     Step("bed", std::to_string(result_.live_sides) + " live side(s)");
     Promise(result_.live_sides == 1,
-            std::to_string(result_.live_sides) + " live sides instead of 1");
+            std::to_string(result_.live_sides) + " live sides instead of 1" +
+                Sides());
     Promise(Text(result_.after, "role") == "primary",
             "after the fault hostB's role is " + Text(result_.after, "role") +
                 ", state " + Text(result_.after, "state") + ": " +

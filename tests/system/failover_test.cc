@@ -7,6 +7,7 @@
 
 #include <thread>
 
+#include "tests/replay/guest_memory.h"
 #include "tests/system/bed_fixture.h"
 #include "tests/system/failover_story.h"
 
@@ -84,6 +85,32 @@ TEST_F(Failover, BackupKilled_PrimaryContinues) {
   EXPECT_NE(Field(a(), "why"), "");
   EXPECT_EQ(bed().LiveSides(), 1);
   EXPECT_EQ(bed().Engines(), 1);
+  ExpectFlawless(*writer);
+}
+
+// Story: a bit of the backup's memory flips. The digests in the log find it;
+// such a backup never takes over, its log is kept, and its host gets a fresh
+// clone while the VM serves.
+TEST_F(Failover, DivergedBackup_IsClonedAnew) {
+  auto writer = StartProtected();
+  const auto engines = b().Engines();
+  ASSERT_EQ(engines.size(), 1u);
+  const Status flipped = replay::FlipGuestBit(
+      engines.front().pid, StoryOptions().memory_mib, 40u << 20);
+  ASSERT_TRUE(flipped.ok()) << flipped.ToString();
+  const auto events = [](Host& host) {
+    return host.Ftctl({"events", kVm}).out;
+  };
+  EXPECT_TRUE(Eventually(milliseconds(60000), [&] {
+    return events(b()).find("of RAM from") != std::string::npos;
+  })) << events(b());
+  EXPECT_TRUE(Eventually(milliseconds(40000), [&] {
+    return events(a()).find("cloning anew to hostB") != std::string::npos &&
+           Field(a(), "state") == "protected";
+  })) << events(a());
+  EXPECT_NE(events(b()).find("divergence is kept in"), std::string::npos);
+  EXPECT_TRUE(writer->WaitForMore(300, milliseconds(20000)));
+  EXPECT_EQ(bed().LiveSides(), 1);
   ExpectFlawless(*writer);
 }
 

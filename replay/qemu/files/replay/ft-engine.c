@@ -140,6 +140,9 @@ static void ft_replay_event(unsigned kind)
     case EVENT_FT_RATE:
         ft_time_replay();
         break;
+    case EVENT_FT_DIGEST:
+        ft_digest_replay();
+        break;
     case EVENT_CLOCK ... EVENT_CLOCK_LAST:
         /* Read by the primary's main loop for purposes of its own. */
         replay_read_next_clock(kind - EVENT_CLOCK);

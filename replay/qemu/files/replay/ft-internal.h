@@ -48,6 +48,10 @@ void ft_log_take_over(void);
 void ft_time_ran(int64_t ns);
 void ft_time_replay(void);
 
+/* ft-digest.c */
+uint64_t ft_digest_cpu(void);
+void ft_digest_replay(void);
+
 /* ft-pace.c */
 bool ft_pace_rests(void);
 void ft_pace_start(void);

@@ -213,18 +213,6 @@ static int ft_digest_block(RAMBlock *block, void *opaque)
     return 0;
 }
 
-static uint64_t ft_digest_cpu(void)
-{
-    g_autofree char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-
-    cpu_dump_state(first_cpu, f, CPU_DUMP_FPU);
-    fclose(f);
-    return (uint64_t)crc32(0, (void *)text, size) << 32 |
-           adler32(1, (void *)text, size);
-}
-
 FtDigest *qmp_x_ft_digest(Error **errp)
 {
     uint64_t ram = 1, cpu;

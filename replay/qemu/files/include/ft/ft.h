@@ -50,6 +50,9 @@ void ft_vcpu_yield(void);
 void ft_time_look(void);
 int64_t ft_time_limit(int64_t insns);
 
+/* There too: put a digest of the machine into the log if one is due. */
+void ft_digest_look(void);
+
 /* Around the vCPU's run; the end under the BQL. */
 void ft_pace_run_begins(void);
 void ft_pace_run_ends(void);
