@@ -48,7 +48,30 @@ const char* NameOf(Side side) {
   return side == Side::kPrimary ? "primary" : "backup";
 }
 
+std::string Number(uint64_t number) { return std::to_string(number); }
+
+std::string Describe(const MachineDigest& digest) {
+  return "position " + Number(digest.position) + ", icount " +
+         Number(digest.icount) + ", RAM " + digest.ram + ", CPU " + digest.cpu;
+}
+
+// The same machine without instruction counting, recording and output rule.
+std::vector<std::string> PlainCommand(const EngineOptions& options) {
+  std::vector<std::string> plain;
+  const std::vector<std::string> argv = EngineCommand(options);
+  for (size_t i = 0; i < argv.size(); ++i) {
+    if (argv[i] == "-icount" || argv[i] == "-object") {
+      ++i;
+    } else {
+      plain.push_back(argv[i]);
+    }
+  }
+  return plain;
+}
+
 }  // namespace
+
+void FailTest(const std::string& what) { ADD_FAILURE() << what; }
 
 // Writes down what an engine says.
 class EnginePair::Listener : public EngineListener {
@@ -58,8 +81,8 @@ class EnginePair::Listener : public EngineListener {
   void OnFollow(uint64_t position) override { pair_.followed_ = position; }
   void OnDivergence(const Divergence& divergence) override {
     pair_.divergence_ = divergence;
-    ADD_FAILURE() << "divergence at " << divergence.position << ": expected "
-                  << divergence.expected << ", got " << divergence.got;
+    pair_.Fail("divergence at " + Number(divergence.position) + ": expected " +
+               divergence.expected + ", got " + divergence.got);
   }
   void OnExit(const std::string& why) override { machine_.exit_reason = why; }
 
@@ -84,17 +107,25 @@ EnginePair::~EnginePair() {
   if (primary_.bell) primary_.bell->Cancel();
   if (backup_.bell) backup_.bell->Cancel();
   WaitUntil([&] { return coroutines_ == 0; }, std::chrono::seconds(10));
-  if (::testing::Test::HasFailure()) KeepEvidence();
+  failed_ = failed_ || ::testing::Test::HasFailure();
+  if (failed_) KeepEvidence();
   EndEngine(primary_);
   EndEngine(backup_);
   io_.restart();
   io_.poll();  // what is suspended in an engine ends
   std::filesystem::remove_all(ring_dir_);
-  if (!::testing::Test::HasFailure()) std::filesystem::remove_all(log_dir_);
+  if (!failed_) std::filesystem::remove_all(log_dir_);
 }
 
 void EnginePair::EndEngine(Machine& machine) {
   machine.bell.reset();
+  machine.console.reset();
+  if (machine.plain) {
+    machine.plain->Kill();
+    machine.plain->WaitForExit(-1);
+    machine.plain.reset();
+    machine.guard.reset();
+  }
   if (machine.engine) {
     machine.engine->Kill();
     machine.engine->process().WaitForExit(-1);
@@ -110,6 +141,14 @@ void EnginePair::KeepEvidence() {
   if (backup_.engine) {
     commands << FormatCommand(EngineCommand(backup_.options)) << "\n";
   }
+  if (!archive_.empty()) {
+    std::ofstream log(log_dir_ + "/log." + Number(clone_.position),
+                      std::ios::binary);
+    for (const auto& piece : archive_) {
+      log.write(reinterpret_cast<const char*>(piece.data()),
+                static_cast<std::streamsize>(piece.size()));
+    }
+  }
   std::error_code ignored;
   for (const Machine* machine : {&primary_, &backup_}) {
     const std::filesystem::path ring(machine->options.ring_path);
@@ -123,15 +162,19 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
   const std::string guest = GuestDirectory();
   EngineOptions options;
   options.binary = EngineBinary();
+  options.share_dir = EngineShare();
   options.vm.name = "tiny";
   options.vm.uuid = UuidFromName("tiny");
   options.vm.memory_mib = pair_options_.memory_mib;
   options.vm.kernel = guest + "/vmlinuz";
-  options.vm.initrd = guest + "/initrd.gz";
+  options.vm.initrd = guest + "/" + pair_options_.initrd;
   std::string cmdline = ReadFile(guest + "/cmdline");
   while (!cmdline.empty() && cmdline.back() == '\n') cmdline.pop_back();
   options.vm.cmdline = cmdline + " ft.run=" + pair_options_.workload +
                        " ft.n=" + std::to_string(pair_options_.rounds);
+  if (!pair_options_.kernel_arguments.empty()) {
+    options.vm.cmdline += " " + pair_options_.kernel_arguments;
+  }
   if (pair_options_.network) {
     options.vm.cmdline += std::string(" ft.ip=") + kGuestAddress + "/24";
     options.vm.nics = {{.mac = "52:54:00:09:00:02", .bridge = kBridge}};
@@ -145,8 +188,13 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
 }
 
 Status EnginePair::Report(const std::string& what, const Status& status) {
-  if (!status.ok()) ADD_FAILURE() << what << ": " << status.ToString();
+  if (!status.ok()) Fail(what + ": " + status.ToString());
   return status;
+}
+
+void EnginePair::Fail(const std::string& what) {
+  failed_ = true;
+  pair_options_.fail(what);
 }
 
 Status EnginePair::Start(Machine& machine) {
@@ -155,6 +203,7 @@ Status EnginePair::Start(Machine& machine) {
         CreateTap(machine.options.taps[i], machine.options.vm.nics[i].bridge);
     if (!status.ok()) return status;
   }
+  if (pair_options_.plain) return StartPlain(machine);
   auto started = Await(Engine::Start(machine.options, kStartTimeout));
   if (!started.ok()) return started.status();
   machine.engine = std::move(*started);
@@ -162,21 +211,48 @@ Status EnginePair::Start(Machine& machine) {
       machine.engine->process().pidfd(), ring_dir_);
   machine.bell =
       std::make_unique<logchannel::RingDoorbell>(io_, machine.engine->ring());
+  machine.console =
+      std::make_unique<ConsoleWatch>(io_, machine.options.console_log);
+  return Status::Ok();
+}
+
+Status EnginePair::StartPlain(Machine& machine) {
+  // It rewrites the file; there it is to be watched from the beginning.
+  std::ofstream(machine.options.console_log).flush();
+  auto process = EngineProcess::Spawn(PlainCommand(machine.options),
+                                      machine.options.stderr_log);
+  if (!process.ok()) return process.status();
+  machine.plain = std::move(*process);
+  machine.guard =
+      std::make_unique<EngineGuard>(machine.plain->pidfd(), ring_dir_);
+  machine.console =
+      std::make_unique<ConsoleWatch>(io_, machine.options.console_log);
   return Status::Ok();
 }
 
 Status EnginePair::TryStartPrimary() {
   if (auto status = CheckTestPaths(); !status.ok()) return status;
   auto status = Start(primary_);
-  if (status.ok()) primary_.engine->AddListener(primary_listener_.get());
+  if (status.ok() && primary_.engine) {
+    primary_.engine->AddListener(primary_listener_.get());
+  }
   return status;
 }
 
 bool EnginePair::StartPrimary() {
   if (!Report("primary", TryStartPrimary()).ok()) return false;
-  ++coroutines_;
-  asio::co_spawn(io_, Beat(), [this](std::exception_ptr) { --coroutines_; });
+  Spawn(Beat(), "beat");
   return true;
+}
+
+void EnginePair::Spawn(asio::awaitable<void> coroutine, const char* name) {
+  ++coroutines_;
+  asio::co_spawn(io_, std::move(coroutine),
+                 [this, name](std::exception_ptr error) {
+                   --coroutines_;
+                   if (error)
+                     Fail(std::string(name) + " ended by an exception");
+                 });
 }
 
 Status EnginePair::StartBackup(uint16_t port) {
@@ -194,38 +270,64 @@ bool EnginePair::Clone() {
   clone_ = *clone;
   carried_ = clone->position;
   if (!WaitUntil([&] { return followed_.has_value(); }, kStartTimeout)) {
-    ADD_FAILURE() << "the backup does not follow; " << backup_.exit_reason;
+    Fail("the backup does not follow; " + backup_.exit_reason);
     return false;
   }
-  EXPECT_EQ(*followed_, clone->position);
+  if (*followed_ != clone->position) {
+    Fail("cloned at " + Number(clone->position) + ", followed from " +
+         Number(*followed_));
+    return false;
+  }
   pumping_ = true;
-  ++coroutines_;
-  asio::co_spawn(io_, Pump(), [this](std::exception_ptr error) {
-    --coroutines_;
-    if (error) ADD_FAILURE() << "the pump ended by an exception";
-  });
+  streaming_ = !pair_options_.archive;
+  Spawn(Pump(), "pump");
   return true;
 }
 
 asio::awaitable<void> EnginePair::Pump() {
   std::vector<std::byte> buffer(logchannel::kEntryBytesMax);
   auto& from = primary_.engine->ring();
-  auto& to = backup_.engine->ring();
   while (co_await primary_.bell->WaitUntil(
       [&] { return ending_ || (pumping_ && from.committed() > carried_); })) {
     if (ending_) co_return;
     const size_t size = from.ReadEntries(carried_, buffer);
     const std::span<const std::byte> entries(buffer.data(), size);
-    while (!ending_ && !to.AppendEntries(carried_, entries)) {
-      co_await backup_.bell->WaitUntil(
-          [&] { return ending_ || to.free_bytes() >= size; });
+    if (pair_options_.archive) {
+      archive_.emplace_back(entries.begin(), entries.end());
     }
-    if (ending_) co_return;
+    if (streaming_ && !co_await CarryToBackup(carried_, entries)) co_return;
     carried_ += size;
     from.Acknowledge(carried_);
-    to.SetPeerReleased(from.released());
     co_await asio::post(asio::use_awaitable);
   }
+}
+
+asio::awaitable<bool> EnginePair::CarryToBackup(
+    uint64_t position, std::span<const std::byte> entries) {
+  auto& to = backup_.engine->ring();
+  while (!ending_ && !to.AppendEntries(position, entries)) {
+    co_await backup_.bell->WaitUntil(
+        [&] { return ending_ || to.free_bytes() >= entries.size(); });
+  }
+  if (ending_) co_return false;
+  to.SetPeerReleased(primary_.engine->ring().released());
+  co_return true;
+}
+
+asio::awaitable<void> EnginePair::FeedArchive() {
+  uint64_t position = clone_.position;
+  // It may still grow: a stopped engine commits its last entry a moment later.
+  for (size_t i = 0; i < archive_.size(); ++i) {
+    if (!co_await CarryToBackup(position, archive_[i])) co_return;
+    position += archive_[i].size();
+    co_await asio::post(asio::use_awaitable);
+  }
+  streaming_ = true;
+}
+
+void EnginePair::Feed() {
+  fed_ = true;
+  Spawn(FeedArchive(), "feed");
 }
 
 asio::awaitable<void> EnginePair::Beat() {
@@ -273,11 +375,9 @@ bool EnginePair::WaitForConsole(Side side, const std::string& text,
       timeout);
   if (came && Console(side).find(text) != std::string::npos) return true;
   const std::string console = Console(side);
-  ADD_FAILURE() << "no \"" << text << "\" on the console of the "
-                << NameOf(side) << "; " << Of(side).exit_reason
-                << "; its end:\n"
-                << console.substr(console.size() -
-                                  std::min<size_t>(console.size(), 500));
+  Fail("no \"" + text + "\" on the console of the " + NameOf(side) + "; " +
+       Of(side).exit_reason + "; its end:\n" +
+       console.substr(console.size() - std::min<size_t>(console.size(), 500)));
   return false;
 }
 
@@ -291,8 +391,8 @@ bool EnginePair::DrainBackup(Milliseconds timeout) {
       },
       timeout);
   if (drained && to.consumed() == from.committed()) return true;
-  ADD_FAILURE() << "the backup consumed " << to.consumed() << " of "
-                << from.committed() << "; " << backup_.exit_reason;
+  Fail("the backup consumed " + Number(to.consumed()) + " of " +
+       Number(from.committed()) + "; " + backup_.exit_reason);
   return false;
 }
 
@@ -307,8 +407,15 @@ bool EnginePair::WaitUntil(const std::function<bool()>& ready,
   return true;
 }
 
-std::string EnginePair::Console(Side side) const {
-  return ReadFile(Of(side).options.console_log);
+std::string EnginePair::Console(Side side) {
+  Machine& machine = Of(side);
+  return machine.console ? machine.console->Text() : std::string();
+}
+
+std::optional<ConsoleWatch::TimePoint> EnginePair::LineTime(
+    Side side, const std::string& prefix) {
+  Machine& machine = Of(side);
+  return machine.console ? machine.console->LineTime(prefix) : std::nullopt;
 }
 
 EngineState EnginePair::Query(Side side) {
@@ -332,19 +439,19 @@ MachineDigest EnginePair::Digest(Side side) {
 }
 
 void EnginePair::ExpectIdentical() {
-  if (!Stop(Side::kPrimary) || !DrainBackup()) return;
+  if (!Stop(Side::kPrimary)) return;
+  if (pair_options_.archive && !fed_) Feed();
   const MachineDigest primary = Digest(Side::kPrimary);
+  if (!DrainBackup()) return;
   const MachineDigest backup = Digest(Side::kBackup);
-  EXPECT_EQ(primary.icount, backup.icount);
-  EXPECT_EQ(primary.position, backup.position);
-  EXPECT_EQ(primary.ram, backup.ram);
-  EXPECT_EQ(primary.cpu, backup.cpu);
-  EXPECT_NE(primary.ram, "");
-  const std::string all = Console(Side::kPrimary);
+  if (primary != backup || primary.ram.empty()) {
+    Fail("primary and backup differ: " + Describe(primary) + " and " +
+         Describe(backup));
+  }
   const std::string since_clone = Console(Side::kBackup);
-  EXPECT_TRUE(all.ends_with(since_clone))
-      << "the consoles differ; the backup's:\n"
-      << since_clone;
+  if (!Console(Side::kPrimary).ends_with(since_clone)) {
+    Fail("the consoles differ; the backup's:\n" + since_clone);
+  }
 }
 
 }  // namespace ft::replay

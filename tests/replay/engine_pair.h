@@ -10,10 +10,18 @@
 //     ASSERT_TRUE(pair.Clone());
 //     ...
 //
-// A step that fails says so (ADD_FAILURE, naming the engine's own words) and
-// returns false. Destruction ends both engines, whatever happened. After a
-// failed test the consoles, the engines' stderr, their command lines and both
-// rings stay, and the directory's name is printed.
+// A step that fails says so (in a test by ADD_FAILURE, naming the engine's own
+// words) and returns false. Destruction ends both engines, whatever happened.
+// After a failure the consoles, the engines' stderr, their command lines, both
+// rings and the archived log stay, and the directory's name is printed.
+//
+// Three ways to run a guest:
+//
+//     streamed   Clone() and the backup replays what is carried at once
+//     archived   .archive = true: the log is kept here while the backup
+//                waits with an idle vCPU; Feed() then carries all of it
+//     plain      .plain = true: one engine, neither counting instructions
+//                nor recording; what FT is measured against
 //
 // Needs the guest of tests/guest and the engine of replay/qemu; without them
 // a test fails and says how to make them.
@@ -23,14 +31,18 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "logchannel/ring_doorbell.h"
 #include "replay/engine.h"
+#include "tests/replay/console_watch.h"
 #include "tests/replay/engine_guard.h"
 
 namespace ft::replay {
@@ -41,6 +53,9 @@ inline constexpr std::chrono::seconds kPatience(100);
 
 enum class Side { kPrimary, kBackup };
 
+// ADD_FAILURE; what a step of a test calls when it fails.
+void FailTest(const std::string& what);
+
 struct PairOptions {
   // A file of tests/guest/workloads, and its ft.n.
   std::string workload = "torture-tiny";
@@ -50,6 +65,15 @@ struct PairOptions {
   bool network = false;
   // For the primary only: what it should refuse.
   std::vector<std::string> extra_arguments = {};
+  // More words for the kernel's command line.
+  std::string kernel_arguments = "";
+  // Of the guest's directory.
+  std::string initrd = "initrd.gz";
+  // See the head of this file.
+  bool plain = false;
+  bool archive = false;
+  // Programs that are no tests have their own way to say it.
+  std::function<void(const std::string&)> fail = FailTest;
 };
 
 class EnginePair {
@@ -68,6 +92,9 @@ class EnginePair {
   // Starts the backup, clones the primary into it and begins to pump.
   bool Clone();
   bool Protect();
+  // Archived pairs: begins to carry all of the archive into the backup, as
+  // fast as it replays, and from then on what comes after it.
+  void Feed();
   // While off, the backup gets nothing and acknowledges nothing.
   void SetPumping(bool on);
   bool Stop(Side side);
@@ -84,7 +111,10 @@ class EnginePair {
   // Lets both engines run until `ready`; false after `timeout`.
   bool WaitUntil(const std::function<bool()>& ready, Milliseconds timeout);
 
-  std::string Console(Side side) const;
+  std::string Console(Side side);
+  // When the first line that begins with `prefix` was complete.
+  std::optional<ConsoleWatch::TimePoint> LineTime(Side side,
+                                                  const std::string& prefix);
   // Zeroes (and a failure) when the engine does not answer.
   EngineState Query(Side side);
   MachineDigest Digest(Side side);
@@ -92,9 +122,14 @@ class EnginePair {
   // The last divergence that the backup reported.
   const std::optional<Divergence>& divergence() const { return divergence_; }
   const CloneResult& clone_result() const { return clone_; }
+  // What was carried since the clone, in bytes.
+  uint64_t carried() const { return carried_ - clone_.position; }
+  // Something went wrong here; evidence is kept.
+  bool failed() const { return failed_; }
 
-  // Stops the primary, drains the backup, and expects equal digests and that
-  // the backup's console is what the primary's became since the clone.
+  // Stops the primary, drains the backup (fed first, if the log is archived),
+  // and expects equal digests and that the backup's console is what the
+  // primary's became since the clone.
   void ExpectIdentical();
 
   // Runs one coroutine to its end.
@@ -115,6 +150,8 @@ class EnginePair {
   struct Machine {
     EngineOptions options;
     std::unique_ptr<Engine> engine;
+    std::unique_ptr<EngineProcess> plain;  // instead of `engine`
+    std::unique_ptr<ConsoleWatch> console;
     std::unique_ptr<logchannel::RingDoorbell> bell;
     std::unique_ptr<EngineGuard> guard;
     std::string exit_reason;  // once it has ended
@@ -128,17 +165,21 @@ class EnginePair {
   }
 
   Machine& Of(Side side) { return side == Side::kPrimary ? primary_ : backup_; }
-  const Machine& Of(Side side) const {
-    return side == Side::kPrimary ? primary_ : backup_;
-  }
   EngineOptions OptionsFor(const std::string& who) const;
   Status Start(Machine& machine);
+  Status StartPlain(Machine& machine);
   Status StartBackup(uint16_t port);
+  void Spawn(boost::asio::awaitable<void> coroutine, const char* name);
   boost::asio::awaitable<void> Pump();
+  boost::asio::awaitable<void> FeedArchive();
+  // False when the pair ends before there was room.
+  boost::asio::awaitable<bool> CarryToBackup(
+      uint64_t position, std::span<const std::byte> entries);
   boost::asio::awaitable<void> Beat();
   void EndEngine(Machine& machine);
   void KeepEvidence();
   Status Report(const std::string& what, const Status& status);
+  void Fail(const std::string& what);
 
   const PairOptions pair_options_;
   std::string log_dir_;   // consoles, stderr, QMP sockets
@@ -154,8 +195,14 @@ class EnginePair {
   std::optional<Divergence> divergence_;
   bool pumping_ = false;
   bool ending_ = false;
-  int coroutines_ = 0;  // Pump and Beat, while they live
+  bool failed_ = false;
+  bool fed_ = false;        // Feed() began
+  bool streaming_ = false;  // what the pump reads goes to the backup
+  int coroutines_ = 0;      // Pump, FeedArchive and Beat, while they live
+  // The end of what was acknowledged to the primary: it is in the backup's
+  // ring, or in the archive (each piece as one read found it).
   uint64_t carried_ = 0;
+  std::deque<std::vector<std::byte>> archive_;
 };
 
 }  // namespace ft::replay
