@@ -6,12 +6,12 @@ namespace {
 
 constexpr Workload kWorkloads[] = {
     {.name = "cpu", .guest = "cpu", .rounds = 128},
-    {.name = "syscall", .guest = "syscall", .rounds = 1000},
-    {.name = "pipe", .guest = "pipe", .rounds = 200},
+    {.name = "syscall", .guest = "syscall", .rounds = 2000},
+    {.name = "pipe", .guest = "pipe", .rounds = 300},
     {.name = "fork", .guest = "fork", .rounds = 1200},
     {.name = "compile",
      .guest = "compile",
-     .rounds = 6,
+     .rounds = 5,
      .initrd = "initrd-compile.gz",
      .memory_mib = 384},
     {.name = "memory", .guest = "memory", .rounds = 100},

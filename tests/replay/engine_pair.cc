@@ -32,6 +32,9 @@ constexpr milliseconds kSettleTimeout(5'000);
 // Half of what the orphan rule allows (ring_layout.h).
 constexpr milliseconds kBeatEvery(50);
 
+// A workload that could not do its work says so and why.
+constexpr char kGuestFailed[] = "FT-GUEST-FAILED";
+
 std::string MakeDirectory(const std::string& parent) {
   std::string pattern = parent + "/lockstep-replay." + std::string(6, 'X');
   return mkdtemp(pattern.data()) ? pattern : parent;
@@ -367,13 +370,16 @@ bool EnginePair::GoLive() {
 
 bool EnginePair::WaitForConsole(Side side, const std::string& text,
                                 Milliseconds timeout) {
+  const auto has = [&](const char* what) {
+    return Console(side).find(what) != std::string::npos;
+  };
   const bool came = WaitUntil(
       [&] {
         return !Of(side).exit_reason.empty() || divergence_ ||
-               Console(side).find(text) != std::string::npos;
+               has(text.c_str()) || has(kGuestFailed);
       },
       timeout);
-  if (came && Console(side).find(text) != std::string::npos) return true;
+  if (came && has(text.c_str())) return true;
   const std::string console = Console(side);
   Fail("no \"" + text + "\" on the console of the " + NameOf(side) + "; " +
        Of(side).exit_reason + "; its end:\n" +
