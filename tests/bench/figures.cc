@@ -28,7 +28,7 @@ std::string BarOf(const Figure& figure, double number) {
 void PrintRow(const Figure& figure, std::FILE* out) {
   const Summary summary = Summarize(figure.samples);
   const bool stated = figure.better != Better::kUnstated;
-  fmt::print(out, "  {:>2}  {:<36} {:>9} {:>19}  {:<8} {:>10} {:>10}  {}\n",
+  fmt::print(out, "  {:>2}  {:<38} {:>9} {:>19}  {:<8} {:>10} {:>10}  {}\n",
              figure.target ? std::to_string(figure.target) : "", figure.metric,
              Shown(summary.median),
              "(" + Shown(summary.min) + " to " + Shown(summary.max) + ")",
@@ -92,7 +92,7 @@ void PrintTable(const std::vector<Figure>& figures, std::FILE* out) {
   std::stable_sort(
       ordered.begin(), ordered.end(),
       [&](const Figure& a, const Figure& b) { return rank(a) < rank(b); });
-  fmt::print(out, "  {:>2}  {:<36} {:>9} {:>19}  {:<8} {:>10} {:>10}\n", "#",
+  fmt::print(out, "  {:>2}  {:<38} {:>9} {:>19}  {:<8} {:>10} {:>10}\n", "#",
              "", "median", "(min to max)", "", "bar", "goal");
   for (const Figure& figure : ordered) PrintRow(figure, out);
 }

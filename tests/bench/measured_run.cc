@@ -42,52 +42,71 @@ double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-bool WaitForEnd(EnginePair& pair, Side side) {
-  return pair.WaitForConsole(side, kDone, kPatience) &&
-         pair.WaitUntil([&] { return pair.LineTime(side, kDone).has_value(); },
-                        kPatience);
+std::optional<Clock::time_point> WaitForLine(EnginePair& pair, Side side,
+                                             const char* prefix) {
+  if (pair.WaitForConsole(side, prefix, kPatience)) {
+    pair.WaitUntil([&] { return pair.LineTime(side, prefix).has_value(); },
+                   kPatience);
+  }
+  return pair.LineTime(side, prefix);
 }
 
-std::optional<double> BetweenMarks(EnginePair& pair, Side side) {
-  const auto start = pair.LineTime(side, kStart);
-  const auto done = pair.LineTime(side, kDone);
+std::optional<Stretch> BetweenMarks(EnginePair& pair, Side side) {
+  const auto start = WaitForLine(pair, side, kStart);
+  const double cpu = pair.CpuSeconds(side);
+  const auto done = WaitForLine(pair, side, kDone);
   if (!start || !done) return std::nullopt;
-  return Seconds(*done - *start);
+  return Stretch{.seconds = Seconds(*done - *start),
+                 .cpu_seconds = pair.CpuSeconds(side) - cpu};
+}
+
+std::optional<Stretch> ServeClient(EnginePair& pair, Requests& requests) {
+  const auto begun = Clock::now();
+  const double cpu = pair.CpuSeconds(Side::kPrimary);
+  KvClient client;
+  const bool done = pair.WaitUntil([&] { return client.done(); }, kPatience);
+  if (done) requests = client.requests();
+  if (!done || !client.error().empty()) {
+    fmt::print(stderr, "bench: client: {}\n",
+               done ? client.error() : "not done in time");
+    return std::nullopt;
+  }
+  return Stretch{.seconds = Seconds(Clock::now() - begun),
+                 .cpu_seconds = pair.CpuSeconds(Side::kPrimary) - cpu};
 }
 
 // The workload from its beginning to its end, on a guest that is ready.
-bool RunToEnd(EnginePair& pair, const Workload& workload, Requests& requests) {
-  if (workload.peer == Peer::kClient) {
-    KvClient client;
-    const bool done = pair.WaitUntil([&] { return client.done(); }, kPatience);
-    requests = client.requests();
-    if (!client.error().empty()) {
-      fmt::print(stderr, "bench: {}: {}\n", workload.name, client.error());
-    }
-    return done && client.error().empty();
-  }
+std::optional<Stretch> RunToEnd(EnginePair& pair, const Workload& workload,
+                                Requests& requests) {
+  if (workload.peer == Peer::kClient) return ServeClient(pair, requests);
   std::unique_ptr<BulkPeer> peer;
   if (workload.peer != Peer::kNobody) {
     peer = std::make_unique<BulkPeer>(workload.peer, workload.rounds);
   }
   Gate gate;
-  return pair.WaitUntil([&] { return gate.Open(); }, kPatience) &&
-         WaitForEnd(pair, Side::kPrimary);
+  if (!pair.WaitUntil([&] { return gate.Open(); }, kPatience)) {
+    fmt::print(stderr, "bench: {}: the gate stays shut\n", workload.name);
+    return std::nullopt;
+  }
+  return BetweenMarks(pair, Side::kPrimary);
 }
 
 // How long the backup takes for the log from one position to another.
-std::optional<double> ReplayBetween(EnginePair& pair, uint64_t from,
-                                    uint64_t to) {
+std::optional<Stretch> ReplayBetween(EnginePair& pair, uint64_t from,
+                                     uint64_t to) {
   auto& ring = pair.engine(Side::kBackup).ring();
-  std::optional<Clock::time_point> begun;
-  const bool there = pair.WaitUntil(
-      [&] {
-        if (!begun && ring.consumed() >= from) begun = Clock::now();
-        return ring.consumed() >= to || pair.failed();
-      },
-      kPatience);
-  if (!there || !begun || pair.failed()) return std::nullopt;
-  return Seconds(Clock::now() - *begun);
+  const auto reached = [&](uint64_t position) {
+    return pair.WaitUntil(
+               [&] { return ring.consumed() >= position || pair.failed(); },
+               kPatience) &&
+           !pair.failed();
+  };
+  if (!reached(from)) return std::nullopt;
+  const auto begun = Clock::now();
+  const double cpu = pair.CpuSeconds(Side::kBackup);
+  if (!reached(to)) return std::nullopt;
+  return Stretch{.seconds = Seconds(Clock::now() - begun),
+                 .cpu_seconds = pair.CpuSeconds(Side::kBackup) - cpu};
 }
 
 }  // namespace
@@ -98,10 +117,9 @@ std::optional<PlainRun> RunPlain(const Workload& workload) {
   if (!pair.StartPrimary() || !pair.WaitForConsole(Side::kPrimary, kReady)) {
     return std::nullopt;
   }
-  const auto begun = Clock::now();
-  if (!RunToEnd(pair, workload, run.requests)) return std::nullopt;
-  run.seconds = BetweenMarks(pair, Side::kPrimary)
-                    .value_or(Seconds(Clock::now() - begun));
+  const auto plain = RunToEnd(pair, workload, run.requests);
+  if (!plain) return std::nullopt;
+  run.plain = *plain;
   return run;
 }
 
@@ -113,25 +131,21 @@ std::optional<ReplicatedRun> RunReplicated(const Workload& workload) {
     return std::nullopt;
   }
   const auto before = pair.Query(Side::kPrimary);
-  const auto begun = Clock::now();
-  if (!RunToEnd(pair, workload, run.requests)) return std::nullopt;
-  const auto ended = Clock::now();
+  const auto record = RunToEnd(pair, workload, run.requests);
+  if (!record) return std::nullopt;
   const auto after = pair.Query(Side::kPrimary);
-  run.record_seconds =
-      BetweenMarks(pair, Side::kPrimary).value_or(Seconds(ended - begun));
-  run.log_bytes = after.committed - before.committed;
-  run.instructions = after.icount - before.icount;
   if (!pair.Stop(Side::kPrimary)) return std::nullopt;
   pair.Feed();
-  std::optional<double> replay;
-  if (workload.peer == Peer::kClient) {
-    replay = ReplayBetween(pair, before.committed, after.committed);
-  } else if (WaitForEnd(pair, Side::kBackup)) {
-    replay = BetweenMarks(pair, Side::kBackup);
-  }
-  pair.ExpectIdentical();
+  const auto replay =
+      workload.peer == Peer::kClient
+          ? ReplayBetween(pair, before.committed, after.committed)
+          : BetweenMarks(pair, Side::kBackup);
+  if (replay) pair.ExpectIdentical();
   if (!replay || pair.failed()) return std::nullopt;
-  run.replay_seconds = *replay;
+  run.record = *record;
+  run.replay = *replay;
+  run.log_bytes = after.committed - before.committed;
+  run.instructions = after.icount - before.icount;
   return run;
 }
 

@@ -33,14 +33,22 @@ struct Requests {
   double p99_us = 0;
 };
 
-struct PlainRun {
+// From START to DONE.
+struct Stretch {
   double seconds = 0;
+  // Of the engine, all its threads: what is left of a figure when others
+  // want the same processors.
+  double cpu_seconds = 0;
+};
+
+struct PlainRun {
+  Stretch plain = {};
   Requests requests = {};
 };
 
 struct ReplicatedRun {
-  double record_seconds = 0;
-  double replay_seconds = 0;
+  Stretch record = {};
+  Stretch replay = {};
   uint64_t log_bytes = 0;
   uint64_t instructions = 0;
   Requests requests = {};

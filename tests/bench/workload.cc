@@ -7,7 +7,7 @@ namespace {
 constexpr Workload kWorkloads[] = {
     {.name = "cpu", .guest = "cpu", .rounds = 128},
     {.name = "syscall", .guest = "syscall", .rounds = 2000},
-    {.name = "pipe", .guest = "pipe", .rounds = 300},
+    {.name = "switch", .guest = "switch", .rounds = 60},
     {.name = "fork", .guest = "fork", .rounds = 1200},
     {.name = "compile",
      .guest = "compile",

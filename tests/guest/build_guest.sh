@@ -39,7 +39,7 @@ readonly applets=(
 
 recipe_hash() {
   cat "$here/build_guest.sh" "$here/packages.sh" "$here/init.sh" \
-    "$here/ready.sh" "$here/pages.c" "$here"/workloads/* |
+    "$here/ready.sh" "$here/load.c" "$here"/workloads/* |
     sha256sum | cut -c1-64
 }
 
@@ -95,9 +95,9 @@ make_tree() {
   cp "$here"/workloads/* "$work/tree/workloads/"
   install -m 755 "$here/init.sh" "$work/tree/init"
   install -m 755 "$here/ready.sh" "$work/tree/bin/ready"
-  run "compiling pages" cc -O2 -static -nostdlib -fno-stack-protector \
-    -fno-tree-loop-distribute-patterns -s -o "$work/tree/bin/pages" \
-    "$here/pages.c"
+  run "compiling load" cc -O2 -static -nostdlib -fno-stack-protector \
+    -fno-tree-loop-distribute-patterns -s -o "$work/tree/bin/load" \
+    "$here/load.c"
 }
 
 pack() {

@@ -2,6 +2,7 @@
 #include "tests/replay/engine_pair.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -422,6 +423,19 @@ std::optional<ConsoleWatch::TimePoint> EnginePair::LineTime(
     Side side, const std::string& prefix) {
   Machine& machine = Of(side);
   return machine.console ? machine.console->LineTime(prefix) : std::nullopt;
+}
+
+double EnginePair::CpuSeconds(Side side) {
+  Machine& machine = Of(side);
+  EngineProcess& process =
+      machine.plain ? *machine.plain : machine.engine->process();
+  clockid_t clock;
+  timespec used = {};
+  if (clock_getcpuclockid(process.pid(), &clock) == 0) {
+    clock_gettime(clock, &used);
+  }
+  return static_cast<double>(used.tv_sec) +
+         static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
 EngineState EnginePair::Query(Side side) {

@@ -115,6 +115,8 @@ class EnginePair {
   // When the first line that begins with `prefix` was complete.
   std::optional<ConsoleWatch::TimePoint> LineTime(Side side,
                                                   const std::string& prefix);
+  // What the engine's threads have used so far.
+  double CpuSeconds(Side side);
   // Zeroes (and a failure) when the engine does not answer.
   EngineState Query(Side side);
   MachineDigest Digest(Side side);

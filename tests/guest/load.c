@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pages ROUNDS: maps 16 MiB, touches every page, copies one half over the
- * other, unmaps it; prints a sum over what it found. Without a C library,
- * which would be a hundred times its size.
+ * load pages ROUNDS     maps 16 MiB, touches every page, copies one half over
+ *                       the other, unmaps it
+ * load switch ROUNDS    a byte to another process and back through two pipes:
+ *                       two switches that no scheduler can save
+ *
+ * Prints a sum over what it found. Without a C library, which would be a
+ * hundred times its size.
  */
 #include <stddef.h>
 #include <sys/mman.h>
@@ -25,7 +29,7 @@ static long call(long number, long a, long b, long c, long d)
     return result;
 }
 
-static unsigned long work(unsigned long round)
+static unsigned long map_and_copy(unsigned long round)
 {
     unsigned long sum = 0;
     unsigned long *half = (void *)call(SYS_mmap, 0, kBytes,
@@ -47,19 +51,61 @@ static unsigned long work(unsigned long round)
     return sum;
 }
 
+static unsigned long pages(unsigned long rounds)
+{
+    unsigned long sum = 0;
+
+    while (rounds > 0) {
+        sum += map_and_copy(rounds--);
+    }
+    return sum;
+}
+
+/* The other process adds one to each byte and ends with its input. */
+static void answer(int from, int to)
+{
+    unsigned char byte;
+
+    while (call(SYS_read, from, (long)&byte, 1, 0) == 1) {
+        byte++;
+        call(SYS_write, to, (long)&byte, 1, 0);
+    }
+    call(SYS_exit_group, 0, 0, 0, 0);
+}
+
+static unsigned long ping_pong(unsigned long rounds)
+{
+    int there[2], back[2];
+    unsigned long sum = 0;
+
+    call(SYS_pipe, (long)there, 0, 0, 0);
+    call(SYS_pipe, (long)back, 0, 0, 0);
+    if (call(SYS_fork, 0, 0, 0, 0) == 0) {
+        call(SYS_close, there[1], 0, 0, 0);
+        answer(there[0], back[1]);
+    }
+    while (rounds > 0) {
+        unsigned char byte = (unsigned char)rounds--;
+
+        call(SYS_write, there[1], (long)&byte, 1, 0);
+        call(SYS_read, back[0], (long)&byte, 1, 0);
+        sum += byte;
+    }
+    return sum;
+}
+
 __attribute__((used)) static void start(const long *stack)
 {
-    const char *text = stack[0] > 1 ? (const char *)stack[2] : "1";
-    unsigned long rounds = 0, sum = 0;
+    const char *what = stack[0] > 1 ? (const char *)stack[2] : "";
+    const char *text = stack[0] > 2 ? (const char *)stack[3] : "1";
+    unsigned long rounds = 0, sum;
     char digits[20];
     size_t at = sizeof digits;
 
     for (; *text >= '0' && *text <= '9'; text++) {
         rounds = rounds * 10 + (unsigned long)(*text - '0');
     }
-    while (rounds > 0) {
-        sum += work(rounds--);
-    }
+    sum = *what == 's' ? ping_pong(rounds) : pages(rounds);
     digits[--at] = '\n';
     do {
         digits[--at] = (char)('0' + sum % 10);
