@@ -7,7 +7,7 @@
 # stderr.
 #
 #   build_extra.sh compile    gcc, binutils and the C library's headers
-#   build_extra.sh torture    stress-ng
+#   build_extra.sh torture    stress-ng, and edges.c
 #
 # What comes out, under ${LOCKSTEP_CACHE:-~/.cache/lockstep}/guest:
 #
@@ -24,7 +24,8 @@ readonly gcc=12
 . "$here/packages.sh"
 
 recipe_hash() {
-  cat "$here/build_extra.sh" "$here/packages.sh" "$here/compile.awk" |
+  cat "$here/build_extra.sh" "$here/packages.sh" "$here/compile.awk" \
+    "$here/edges.c" |
     sha256sum | cut -c1-16
 }
 
@@ -64,6 +65,8 @@ make_torture() {
   unpack '*'
   say "making the torture's initramfs"
   install_program usr/bin/stress-ng bin/stress-ng
+  run "compiling edges" cc -O1 -static -s -o "$work/tree/bin/edges" \
+    "$here/edges.c" -lm
 }
 
 build() {

@@ -108,8 +108,7 @@ EnginePair::EnginePair(PairOptions options)
 
 EnginePair::~EnginePair() {
   ending_ = true;
-  if (primary_.bell) primary_.bell->Cancel();
-  if (backup_.bell) backup_.bell->Cancel();
+  if (carrier_) carrier_->Stop();
   WaitUntil([&] { return coroutines_ == 0; }, std::chrono::seconds(10));
   failed_ = failed_ || ::testing::Test::HasFailure();
   if (failed_) KeepEvidence();
@@ -145,13 +144,8 @@ void EnginePair::KeepEvidence() {
   if (backup_.engine) {
     commands << FormatCommand(EngineCommand(backup_.options)) << "\n";
   }
-  if (!archive_.empty()) {
-    std::ofstream log(log_dir_ + "/log." + Number(clone_.position),
-                      std::ios::binary);
-    for (const auto& piece : archive_) {
-      log.write(reinterpret_cast<const char*>(piece.data()),
-                static_cast<std::streamsize>(piece.size()));
-    }
+  if (carrier_) {
+    carrier_->WriteArchive(log_dir_ + "/log." + Number(clone_.position));
   }
   std::error_code ignored;
   for (const Machine* machine : {&primary_, &backup_}) {
@@ -266,73 +260,34 @@ Status EnginePair::StartBackup(uint16_t port) {
   return status;
 }
 
+bool EnginePair::PrepareBackup() {
+  clone_port_ = FreePort();
+  return Report("backup", StartBackup(clone_port_)).ok();
+}
+
 bool EnginePair::Clone() {
-  const uint16_t port = FreePort();
-  if (!Report("backup", StartBackup(port)).ok()) return false;
-  auto clone = Await(primary_.engine->Clone("127.0.0.1", port, kCloneTimeout));
+  if (!backup_.engine && !PrepareBackup()) return false;
+  auto clone =
+      Await(primary_.engine->Clone("127.0.0.1", clone_port_, kCloneTimeout));
   if (!Report("clone", clone.status()).ok()) return false;
   clone_ = *clone;
-  carried_ = clone->position;
+  carrier_.emplace(LogCarrier::End{primary_.engine->ring(), *primary_.bell},
+                   LogCarrier::End{backup_.engine->ring(), *backup_.bell},
+                   clone_.position, pair_options_.archive);
   if (!WaitUntil([&] { return followed_.has_value(); }, kStartTimeout)) {
     Fail("the backup does not follow; " + backup_.exit_reason);
     return false;
   }
-  if (*followed_ != clone->position) {
-    Fail("cloned at " + Number(clone->position) + ", followed from " +
+  if (*followed_ != clone_.position) {
+    Fail("cloned at " + Number(clone_.position) + ", followed from " +
          Number(*followed_));
     return false;
   }
-  pumping_ = true;
-  streaming_ = !pair_options_.archive;
-  Spawn(Pump(), "pump");
+  Spawn(carrier_->Carry(), "carrier");
   return true;
 }
 
-asio::awaitable<void> EnginePair::Pump() {
-  std::vector<std::byte> buffer(logchannel::kEntryBytesMax);
-  auto& from = primary_.engine->ring();
-  while (co_await primary_.bell->WaitUntil(
-      [&] { return ending_ || (pumping_ && from.committed() > carried_); })) {
-    if (ending_) co_return;
-    const size_t size = from.ReadEntries(carried_, buffer);
-    const std::span<const std::byte> entries(buffer.data(), size);
-    if (pair_options_.archive) {
-      archive_.emplace_back(entries.begin(), entries.end());
-    }
-    if (streaming_ && !co_await CarryToBackup(carried_, entries)) co_return;
-    carried_ += size;
-    from.Acknowledge(carried_);
-    co_await asio::post(asio::use_awaitable);
-  }
-}
-
-asio::awaitable<bool> EnginePair::CarryToBackup(
-    uint64_t position, std::span<const std::byte> entries) {
-  auto& to = backup_.engine->ring();
-  while (!ending_ && !to.AppendEntries(position, entries)) {
-    co_await backup_.bell->WaitUntil(
-        [&] { return ending_ || to.free_bytes() >= entries.size(); });
-  }
-  if (ending_) co_return false;
-  to.SetPeerReleased(primary_.engine->ring().released());
-  co_return true;
-}
-
-asio::awaitable<void> EnginePair::FeedArchive() {
-  uint64_t position = clone_.position;
-  // It may still grow: a stopped engine commits its last entry a moment later.
-  for (size_t i = 0; i < archive_.size(); ++i) {
-    if (!co_await CarryToBackup(position, archive_[i])) co_return;
-    position += archive_[i].size();
-    co_await asio::post(asio::use_awaitable);
-  }
-  streaming_ = true;
-}
-
-void EnginePair::Feed() {
-  fed_ = true;
-  Spawn(FeedArchive(), "feed");
-}
+void EnginePair::Feed(uint64_t until) { Spawn(carrier_->Feed(until), "feed"); }
 
 asio::awaitable<void> EnginePair::Beat() {
   asio::steady_timer timer(io_);
@@ -349,10 +304,7 @@ bool EnginePair::Protect() {
   return Report("protect", position.status()).ok();
 }
 
-void EnginePair::SetPumping(bool on) {
-  pumping_ = on;
-  primary_.bell->Wake();
-}
+void EnginePair::SetPumping(bool on) { carrier_->SetCarrying(on); }
 
 bool EnginePair::Stop(Side side) {
   auto status = Await(Of(side).engine->Stop());
@@ -360,12 +312,12 @@ bool EnginePair::Stop(Side side) {
 }
 
 void EnginePair::KillPrimary() {
-  pumping_ = false;
+  if (carrier_) carrier_->SetCarrying(false);
   primary_.engine->Kill();
 }
 
 bool EnginePair::GoLive() {
-  auto live = Await(backup_.engine->GoLive(carried_));
+  auto live = Await(backup_.engine->GoLive(carrier_->carried()));
   return Report("go live", live.status()).ok();
 }
 
@@ -389,17 +341,20 @@ bool EnginePair::WaitForConsole(Side side, const std::string& text,
 }
 
 bool EnginePair::DrainBackup(Milliseconds timeout) {
-  auto& from = primary_.engine->ring();
-  auto& to = backup_.engine->ring();
-  const bool drained = WaitUntil(
+  return DrainBackupTo(primary_.engine->ring().committed(), timeout);
+}
+
+bool EnginePair::DrainBackupTo(uint64_t position, Milliseconds timeout) {
+  auto& ring = backup_.engine->ring();
+  WaitUntil(
       [&] {
-        return to.consumed() == from.committed() || divergence_ ||
+        return ring.consumed() >= position || divergence_ ||
                !backup_.exit_reason.empty();
       },
       timeout);
-  if (drained && to.consumed() == from.committed()) return true;
-  Fail("the backup consumed " + Number(to.consumed()) + " of " +
-       Number(from.committed()) + "; " + backup_.exit_reason);
+  if (ring.consumed() >= position) return true;
+  Fail("the backup consumed " + Number(ring.consumed()) + " of " +
+       Number(position) + "; " + backup_.exit_reason);
   return false;
 }
 
@@ -458,15 +413,42 @@ MachineDigest EnginePair::Digest(Side side) {
   return *digest;
 }
 
-void EnginePair::ExpectIdentical() {
-  if (!Stop(Side::kPrimary)) return;
-  if (pair_options_.archive && !fed_) Feed();
-  const MachineDigest primary = Digest(Side::kPrimary);
-  if (!DrainBackup()) return;
+bool EnginePair::StopAndMark() {
+  if (!Stop(Side::kPrimary)) return false;
+  const MachineDigest digest = Digest(Side::kPrimary);
+  marks_.push_back(digest);
+  // The archive gets a piece that ends here.
+  if (WaitUntil([&] { return carrier_->carried() >= digest.position; },
+                kSettleTimeout)) {
+    return true;
+  }
+  Fail("the log ends at " + Number(carrier_->carried()) +
+       ", the stopped primary is at " + Number(digest.position));
+  return false;
+}
+
+bool EnginePair::CompareNextMark() {
+  const MachineDigest primary = marks_.front();
+  marks_.pop_front();
+  if (!DrainBackupTo(primary.position)) return false;
   const MachineDigest backup = Digest(Side::kBackup);
-  if (primary != backup || primary.ram.empty()) {
-    Fail("primary and backup differ: " + Describe(primary) + " and " +
-         Describe(backup));
+  if (primary == backup && !primary.ram.empty()) return true;
+  Fail("primary and backup differ: " + Describe(primary) + " and " +
+       Describe(backup));
+  return false;
+}
+
+bool EnginePair::CompareHere() {
+  if (!StopAndMark()) return false;
+  if (!pair_options_.archive && !CompareNextMark()) return false;
+  return Report("cont", Await(primary_.engine->Cont())).ok();
+}
+
+void EnginePair::ExpectIdentical() {
+  if (!StopAndMark()) return;
+  while (!marks_.empty()) {
+    if (pair_options_.archive) Feed(marks_.front().position);
+    if (!CompareNextMark()) return;
   }
   const std::string since_clone = Console(Side::kBackup);
   if (!Console(Side::kPrimary).ends_with(since_clone)) {

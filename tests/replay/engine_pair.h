@@ -31,12 +31,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
-#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +42,7 @@
 #include "replay/engine.h"
 #include "tests/replay/console_watch.h"
 #include "tests/replay/engine_guard.h"
+#include "tests/replay/log_carrier.h"
 
 namespace ft::replay {
 
@@ -89,12 +88,15 @@ class EnginePair {
   Status TryStartPrimary();
 
   bool StartPrimary();
-  // Starts the backup, clones the primary into it and begins to pump.
+  // Starts the backup, which then waits for a clone. Clone() does it if need
+  // be; a test with threads does it before it has them (EngineGuard).
+  bool PrepareBackup();
+  // Clones the primary into the backup and begins to carry the log.
   bool Clone();
   bool Protect();
-  // Archived pairs: begins to carry all of the archive into the backup, as
-  // fast as it replays, and from then on what comes after it.
-  void Feed();
+  // Archived pairs: begins to carry the archive into the backup, as fast as
+  // it replays; all of it and what comes after it, or up to a position.
+  void Feed(uint64_t until = LogCarrier::kEverything);
   // While off, the backup gets nothing and acknowledges nothing.
   void SetPumping(bool on);
   bool Stop(Side side);
@@ -124,11 +126,18 @@ class EnginePair {
   // The last divergence that the backup reported.
   const std::optional<Divergence>& divergence() const { return divergence_; }
   const CloneResult& clone_result() const { return clone_; }
-  // What was carried since the clone, in bytes.
-  uint64_t carried() const { return carried_ - clone_.position; }
-  // Something went wrong here; evidence is kept.
+  // The end of the log that was carried so far. After Clone().
+  uint64_t carried() const { return carrier_->carried(); }
+  // Something went wrong here; evidence is kept in this directory.
   bool failed() const { return failed_; }
+  const std::string& evidence() const { return log_dir_; }
+  // Why the engine has ended; empty while it lives.
+  const std::string& exit_reason(Side side) { return Of(side).exit_reason; }
 
+  // In the middle of a run: the primary stands still while its digest and the
+  // backup's at the same position are compared. Of an archived pair only the
+  // primary's is taken now, and compared when that much has been fed.
+  bool CompareHere();
   // Stops the primary, drains the backup (fed first, if the log is archived),
   // and expects equal digests and that the backup's console is what the
   // primary's became since the clone.
@@ -172,11 +181,10 @@ class EnginePair {
   Status StartPlain(Machine& machine);
   Status StartBackup(uint16_t port);
   void Spawn(boost::asio::awaitable<void> coroutine, const char* name);
-  boost::asio::awaitable<void> Pump();
-  boost::asio::awaitable<void> FeedArchive();
-  // False when the pair ends before there was room.
-  boost::asio::awaitable<bool> CarryToBackup(
-      uint64_t position, std::span<const std::byte> entries);
+  bool DrainBackupTo(uint64_t position, Milliseconds timeout = kPatience);
+  // The primary's digest at its end goes into marks_.
+  bool StopAndMark();
+  bool CompareNextMark();
   boost::asio::awaitable<void> Beat();
   void EndEngine(Machine& machine);
   void KeepEvidence();
@@ -195,16 +203,13 @@ class EnginePair {
   CloneResult clone_;
   std::optional<uint64_t> followed_;  // FT_FOLLOW's position
   std::optional<Divergence> divergence_;
-  bool pumping_ = false;
+  uint16_t clone_port_ = 0;
+  std::optional<LogCarrier> carrier_;  // from the clone on
+  std::deque<MachineDigest> marks_;    // of the primary, to be compared
+  bool fed_all_ = false;  // Feed() of everything has begun
   bool ending_ = false;
   bool failed_ = false;
-  bool fed_ = false;        // Feed() began
-  bool streaming_ = false;  // what the pump reads goes to the backup
-  int coroutines_ = 0;      // Pump, FeedArchive and Beat, while they live
-  // The end of what was acknowledged to the primary: it is in the backup's
-  // ring, or in the archive (each piece as one read found it).
-  uint64_t carried_ = 0;
-  std::deque<std::vector<std::byte>> archive_;
+  int coroutines_ = 0;  // the carrier's and Beat, while they live
 };
 
 }  // namespace ft::replay
