@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // EnginePair: two real engines on this machine, one recording, one replaying,
-// and in between, instead of two ftds and a network, a pump that carries log
-// entries from ring to ring. Everything runs on the test's thread.
+// and in between a LogCarrier, instead of two ftds and a network. All of it
+// runs on the test's thread.
 //
 //     EnginePair pair({.workload = "torture-tiny"});
 //     ASSERT_TRUE(pair.StartPrimary());
@@ -100,7 +100,7 @@ class EnginePair {
   // While off, the backup gets nothing and acknowledges nothing.
   void SetPumping(bool on);
   bool Stop(Side side);
-  // SIGKILL. What the pump has not carried yet is lost, as with a host.
+  // SIGKILL. What was not carried yet is lost, as with a host.
   void KillPrimary();
   // With everything that was carried over.
   bool GoLive();
