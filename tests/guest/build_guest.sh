@@ -35,20 +35,11 @@ readonly applets=(
   uname uptime usleep wc
 )
 
-say() { printf '%sguest: %s\n' "${LOCKSTEP_PREFIX-}" "$*" >&2; }
-die() { say "$*"; exit 1; }
-
-# run TITLE COMMAND...: into the log; on failure the log's tail and one line.
-run() {
-  local title=$1
-  shift
-  "$@" >>"$log" 2>&1 && return 0
-  tail -n 8 "$log" >&2
-  die "failed: $title; the whole log is $log"
-}
+. "$here/packages.sh"
 
 recipe_hash() {
-  cat "$here/build_guest.sh" "$here/init.sh" "$here"/workloads/* |
+  cat "$here/build_guest.sh" "$here/packages.sh" "$here/init.sh" \
+    "$here/ready.sh" "$here/load.c" "$here"/workloads/* |
     sha256sum | cut -c1-64
 }
 
@@ -58,50 +49,16 @@ kernel_package() {
     sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1
 }
 
-# redis-tools carries the server's binary. Asked to install it on a system
-# with nothing installed, apt downloads it with every library it needs.
+# redis-tools carries the server's binary.
 download() {
   local kernel
-  mkdir -p "$work/debs/partial"
-  # Only root can; others take what the lists name.
-  [ "$(id -u)" != 0 ] || run "apt-get update" apt-get -q update
+  update_lists
   kernel=$(kernel_package)
   [ -n "$kernel" ] ||
     die "apt knows no linux-image-cloud-amd64; run apt-get update as root"
   say "downloading $kernel, busybox-static and redis (about 60 MB)"
-  run "download of redis and its libraries" apt-get -q -y \
-    -o Dir::State::status=/dev/null -o Dir::Cache::archives="$work/debs" \
-    -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
-    install --no-install-recommends --download-only redis-tools
-  (cd "$work/debs" && run "download of the kernel and busybox" apt-get -q \
-    -o APT::Sandbox::User=root download "$kernel" busybox-static) || exit 1
-}
-
-unpack() {
-  local deb
-  say "unpacking"
-  mkdir -p "$work/packages"
-  for deb in "$work"/debs/*.deb; do
-    dpkg-deb --showformat='${Package} ${Version}\n' -W "$deb" \
-      >>"$work/versions"
-    # The rest of what apt brought along is never looked at.
-    case ${deb##*/} in
-      linux-image-* | busybox-* | redis-* | lib*)
-        run "unpacking ${deb##*/}" dpkg-deb -x "$deb" "$work/packages" ;;
-    esac
-  done
-}
-
-# Copies a program and the libraries it needs, found by its own loader.
-install_program() {
-  local packages=$work/packages tree=$work/tree library
-  cp -L "$packages/$1" "$tree/bin/$2"
-  "$packages/lib64/ld-linux-x86-64.so.2" --inhibit-cache --library-path \
-    "$packages/lib/x86_64-linux-gnu:$packages/usr/lib/x86_64-linux-gnu" \
-    --list "$packages/$1" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' |
-    while read -r library; do
-      cp -Lu "$library" "$tree/lib/"
-    done
+  download_with_needs redis-tools
+  download_alone "$kernel" busybox-static
 }
 
 # The modules with what they depend on, in an order that loads.
@@ -131,25 +88,24 @@ make_tree() {
   for applet in "${applets[@]}"; do
     ln -s busybox "$work/tree/bin/$applet"
   done
-  install_program usr/bin/redis-check-rdb redis-server
-  install_program usr/bin/redis-cli redis-cli
+  install_program usr/bin/redis-check-rdb bin/redis-server
+  install_program usr/bin/redis-cli bin/redis-cli
   cp -L "$work/packages/lib64/ld-linux-x86-64.so.2" "$work/tree/lib64/"
   install_modules
   cp "$here"/workloads/* "$work/tree/workloads/"
   install -m 755 "$here/init.sh" "$work/tree/init"
+  install -m 755 "$here/ready.sh" "$work/tree/bin/ready"
+  run "compiling load" cc -O2 -static -nostdlib -fno-stack-protector \
+    -fno-tree-loop-distribute-patterns -s -o "$work/tree/bin/load" \
+    "$here/load.c"
 }
 
 pack() {
-  find "$work/tree" -exec touch -h -d @0 {} +
-  (cd "$work/tree" && find . | LC_ALL=C sort |
-    "$work/packages/bin/busybox" cpio -o -H newc -R 0:0 2>>"$log" |
-    gzip -n -1 >"$work/out/initrd.gz") || die "failed: cpio; see $log"
+  pack_tree "$work/out/initrd.gz"
   cp "$work"/packages/boot/vmlinuz-* "$work/out/vmlinuz"
   printf '%s\n' "$command_line" >"$work/out/cmdline"
   LC_ALL=C sort "$work/versions" >"$work/out/versions"
 }
-
-relink() { ln -sfn "$2" "$1.$$" && mv -T "$1.$$" "$1"; }
 
 publish() {
   relink "$guests/by-recipe/$recipe" "../$hash"
@@ -184,7 +140,7 @@ begun=$SECONDS
 rm -rf "$work"
 mkdir -p "$work/out"
 download
-unpack
+unpack 'linux-image-*' 'busybox-*' 'redis-*' 'lib*'
 make_tree
 pack
 hash=$(cat "$work"/out/* | sha256sum | cut -c1-16)

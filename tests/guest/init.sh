@@ -7,6 +7,8 @@
 #   ft.ip=ADDRESS/PREFIX  address of eth0; without it the network stays down
 #   ft.run=WORKLOAD       a file of /workloads (default redis), or shell
 #   ft.n=COUNT            rounds, for the workloads that have rounds
+#   ft.what=NAME          which kind, for the workloads that have kinds
+#   ft.gate=1             a workload begins when it is told to (ready.sh)
 #   ft.end=idle|poweroff  what follows when the workload has ended (idle)
 #
 # Lines of the console that tests look for begin with FT-GUEST-.
@@ -17,17 +19,19 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 
-run=redis ip='' n='' end=idle
+run=redis ip='' n='' what='' gate='' end=idle
 read -r command_line </proc/cmdline
 for word in $command_line; do
   case $word in
     ft.ip=*) ip=${word#ft.ip=} ;;
     ft.run=*) run=${word#ft.run=} ;;
     ft.n=*) n=${word#ft.n=} ;;
+    ft.what=*) what=${word#ft.what=} ;;
+    ft.gate=*) gate=${word#ft.gate=} ;;
     ft.end=*) end=${word#ft.end=} ;;
   esac
 done
-export N=$n
+export N=$n WHAT=$what GATE=$gate
 
 while read -r module; do
   insmod "/modules/$module"

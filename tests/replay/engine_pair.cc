@@ -2,6 +2,7 @@
 #include "tests/replay/engine_pair.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -32,6 +33,9 @@ constexpr milliseconds kSettleTimeout(5'000);
 // Half of what the orphan rule allows (ring_layout.h).
 constexpr milliseconds kBeatEvery(50);
 
+// A workload that could not do its work says so and why.
+constexpr char kGuestFailed[] = "FT-GUEST-FAILED";
+
 std::string MakeDirectory(const std::string& parent) {
   std::string pattern = parent + "/lockstep-replay." + std::string(6, 'X');
   return mkdtemp(pattern.data()) ? pattern : parent;
@@ -48,7 +52,30 @@ const char* NameOf(Side side) {
   return side == Side::kPrimary ? "primary" : "backup";
 }
 
+std::string Number(uint64_t number) { return std::to_string(number); }
+
+std::string Describe(const MachineDigest& digest) {
+  return "position " + Number(digest.position) + ", icount " +
+         Number(digest.icount) + ", RAM " + digest.ram + ", CPU " + digest.cpu;
+}
+
+// The same machine without instruction counting, recording and output rule.
+std::vector<std::string> PlainCommand(const EngineOptions& options) {
+  std::vector<std::string> plain;
+  const std::vector<std::string> argv = EngineCommand(options);
+  for (size_t i = 0; i < argv.size(); ++i) {
+    if (argv[i] == "-icount" || argv[i] == "-object") {
+      ++i;
+    } else {
+      plain.push_back(argv[i]);
+    }
+  }
+  return plain;
+}
+
 }  // namespace
+
+void FailTest(const std::string& what) { ADD_FAILURE() << what; }
 
 // Writes down what an engine says.
 class EnginePair::Listener : public EngineListener {
@@ -59,8 +86,8 @@ class EnginePair::Listener : public EngineListener {
   void OnDivergence(const Divergence& divergence) override {
     pair_.divergence_ = divergence;
     if (pair_.pair_options_.may_diverge) return;
-    ADD_FAILURE() << "divergence at " << divergence.position << ": expected "
-                  << divergence.expected << ", got " << divergence.got;
+    pair_.Fail("divergence at " + Number(divergence.position) + ": expected " +
+               divergence.expected + ", got " + divergence.got);
   }
   void OnExit(const std::string& why) override { machine_.exit_reason = why; }
 
@@ -82,20 +109,27 @@ EnginePair::EnginePair(PairOptions options)
 
 EnginePair::~EnginePair() {
   ending_ = true;
-  if (primary_.bell) primary_.bell->Cancel();
-  if (backup_.bell) backup_.bell->Cancel();
+  if (carrier_) carrier_->Stop();
   WaitUntil([&] { return coroutines_ == 0; }, std::chrono::seconds(10));
-  if (::testing::Test::HasFailure()) KeepEvidence();
+  failed_ = failed_ || ::testing::Test::HasFailure();
+  if (failed_) KeepEvidence();
   EndEngine(primary_);
   EndEngine(backup_);
   io_.restart();
   io_.poll();  // what is suspended in an engine ends
   std::filesystem::remove_all(ring_dir_);
-  if (!::testing::Test::HasFailure()) std::filesystem::remove_all(log_dir_);
+  if (!failed_) std::filesystem::remove_all(log_dir_);
 }
 
 void EnginePair::EndEngine(Machine& machine) {
   machine.bell.reset();
+  machine.console.reset();
+  if (machine.plain) {
+    machine.plain->Kill();
+    machine.plain->WaitForExit(-1);
+    machine.plain.reset();
+    machine.guard.reset();
+  }
   if (machine.engine) {
     machine.engine->Kill();
     machine.engine->process().WaitForExit(-1);
@@ -111,6 +145,9 @@ void EnginePair::KeepEvidence() {
   if (backup_.engine) {
     commands << FormatCommand(EngineCommand(backup_.options)) << "\n";
   }
+  if (carrier_) {
+    carrier_->WriteArchive(log_dir_ + "/log." + Number(clone_.position));
+  }
   std::error_code ignored;
   for (const Machine* machine : {&primary_, &backup_}) {
     const std::filesystem::path ring(machine->options.ring_path);
@@ -124,15 +161,19 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
   const std::string guest = GuestDirectory();
   EngineOptions options;
   options.binary = EngineBinary();
+  options.share_dir = EngineShare();
   options.vm.name = "tiny";
   options.vm.uuid = UuidFromName("tiny");
   options.vm.memory_mib = pair_options_.memory_mib;
   options.vm.kernel = guest + "/vmlinuz";
-  options.vm.initrd = guest + "/initrd.gz";
+  options.vm.initrd = guest + "/" + pair_options_.initrd;
   std::string cmdline = ReadFile(guest + "/cmdline");
   while (!cmdline.empty() && cmdline.back() == '\n') cmdline.pop_back();
   options.vm.cmdline = cmdline + " ft.run=" + pair_options_.workload +
                        " ft.n=" + std::to_string(pair_options_.rounds);
+  if (!pair_options_.kernel_arguments.empty()) {
+    options.vm.cmdline += " " + pair_options_.kernel_arguments;
+  }
   if (pair_options_.network) {
     options.vm.cmdline += std::string(" ft.ip=") + kGuestAddress + "/24";
     options.vm.nics = {{.mac = "52:54:00:09:00:02", .bridge = kBridge}};
@@ -146,8 +187,13 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
 }
 
 Status EnginePair::Report(const std::string& what, const Status& status) {
-  if (!status.ok()) ADD_FAILURE() << what << ": " << status.ToString();
+  if (!status.ok()) Fail(what + ": " + status.ToString());
   return status;
+}
+
+void EnginePair::Fail(const std::string& what) {
+  failed_ = true;
+  pair_options_.fail(what);
 }
 
 Status EnginePair::Start(Machine& machine) {
@@ -156,6 +202,7 @@ Status EnginePair::Start(Machine& machine) {
         CreateTap(machine.options.taps[i], machine.options.vm.nics[i].bridge);
     if (!status.ok()) return status;
   }
+  if (pair_options_.plain) return StartPlain(machine);
   auto started = Await(Engine::Start(machine.options, kStartTimeout));
   if (!started.ok()) return started.status();
   machine.engine = std::move(*started);
@@ -163,21 +210,48 @@ Status EnginePair::Start(Machine& machine) {
       machine.engine->process().pidfd(), ring_dir_);
   machine.bell =
       std::make_unique<logchannel::RingDoorbell>(io_, machine.engine->ring());
+  machine.console =
+      std::make_unique<ConsoleWatch>(io_, machine.options.console_log);
+  return Status::Ok();
+}
+
+Status EnginePair::StartPlain(Machine& machine) {
+  // It rewrites the file; there it is to be watched from the beginning.
+  std::ofstream(machine.options.console_log).flush();
+  auto process = EngineProcess::Spawn(PlainCommand(machine.options),
+                                      machine.options.stderr_log);
+  if (!process.ok()) return process.status();
+  machine.plain = std::move(*process);
+  machine.guard =
+      std::make_unique<EngineGuard>(machine.plain->pidfd(), ring_dir_);
+  machine.console =
+      std::make_unique<ConsoleWatch>(io_, machine.options.console_log);
   return Status::Ok();
 }
 
 Status EnginePair::TryStartPrimary() {
   if (auto status = CheckTestPaths(); !status.ok()) return status;
   auto status = Start(primary_);
-  if (status.ok()) primary_.engine->AddListener(primary_listener_.get());
+  if (status.ok() && primary_.engine) {
+    primary_.engine->AddListener(primary_listener_.get());
+  }
   return status;
 }
 
 bool EnginePair::StartPrimary() {
   if (!Report("primary", TryStartPrimary()).ok()) return false;
-  ++coroutines_;
-  asio::co_spawn(io_, Beat(), [this](std::exception_ptr) { --coroutines_; });
+  Spawn(Beat(), "beat");
   return true;
+}
+
+void EnginePair::Spawn(asio::awaitable<void> coroutine, const char* name) {
+  ++coroutines_;
+  asio::co_spawn(io_, std::move(coroutine),
+                 [this, name](std::exception_ptr error) {
+                   --coroutines_;
+                   if (error)
+                     Fail(std::string(name) + " ended by an exception");
+                 });
 }
 
 Status EnginePair::StartBackup(uint16_t port) {
@@ -187,47 +261,34 @@ Status EnginePair::StartBackup(uint16_t port) {
   return status;
 }
 
+bool EnginePair::PrepareBackup() {
+  clone_port_ = FreePort();
+  return Report("backup", StartBackup(clone_port_)).ok();
+}
+
 bool EnginePair::Clone() {
-  const uint16_t port = FreePort();
-  if (!Report("backup", StartBackup(port)).ok()) return false;
-  auto clone = Await(primary_.engine->Clone("127.0.0.1", port, kCloneTimeout));
+  if (!backup_.engine && !PrepareBackup()) return false;
+  auto clone =
+      Await(primary_.engine->Clone("127.0.0.1", clone_port_, kCloneTimeout));
   if (!Report("clone", clone.status()).ok()) return false;
   clone_ = *clone;
-  carried_ = clone->position;
+  carrier_.emplace(LogCarrier::End{primary_.engine->ring(), *primary_.bell},
+                   LogCarrier::End{backup_.engine->ring(), *backup_.bell},
+                   clone_.position, pair_options_.archive);
   if (!WaitUntil([&] { return followed_.has_value(); }, kStartTimeout)) {
-    ADD_FAILURE() << "the backup does not follow; " << backup_.exit_reason;
+    Fail("the backup does not follow; " + backup_.exit_reason);
     return false;
   }
-  EXPECT_EQ(*followed_, clone->position);
-  pumping_ = true;
-  ++coroutines_;
-  asio::co_spawn(io_, Pump(), [this](std::exception_ptr error) {
-    --coroutines_;
-    if (error) ADD_FAILURE() << "the pump ended by an exception";
-  });
+  if (*followed_ != clone_.position) {
+    Fail("cloned at " + Number(clone_.position) + ", followed from " +
+         Number(*followed_));
+    return false;
+  }
+  Spawn(carrier_->Carry(), "carrier");
   return true;
 }
 
-asio::awaitable<void> EnginePair::Pump() {
-  std::vector<std::byte> buffer(logchannel::kEntryBytesMax);
-  auto& from = primary_.engine->ring();
-  auto& to = backup_.engine->ring();
-  while (co_await primary_.bell->WaitUntil(
-      [&] { return ending_ || (pumping_ && from.committed() > carried_); })) {
-    if (ending_) co_return;
-    const size_t size = from.ReadEntries(carried_, buffer);
-    const std::span<const std::byte> entries(buffer.data(), size);
-    while (!ending_ && !to.AppendEntries(carried_, entries)) {
-      co_await backup_.bell->WaitUntil(
-          [&] { return ending_ || to.free_bytes() >= size; });
-    }
-    if (ending_) co_return;
-    carried_ += size;
-    from.Acknowledge(carried_);
-    to.SetPeerReleased(from.released());
-    co_await asio::post(asio::use_awaitable);
-  }
-}
+void EnginePair::Feed(uint64_t until) { Spawn(carrier_->Feed(until), "feed"); }
 
 asio::awaitable<void> EnginePair::Beat() {
   asio::steady_timer timer(io_);
@@ -244,10 +305,7 @@ bool EnginePair::Protect() {
   return Report("protect", position.status()).ok();
 }
 
-void EnginePair::SetPumping(bool on) {
-  pumping_ = on;
-  primary_.bell->Wake();
-}
+void EnginePair::SetPumping(bool on) { carrier_->SetCarrying(on); }
 
 bool EnginePair::Stop(Side side) {
   auto status = Await(Of(side).engine->Stop());
@@ -255,45 +313,49 @@ bool EnginePair::Stop(Side side) {
 }
 
 void EnginePair::KillPrimary() {
-  pumping_ = false;
+  if (carrier_) carrier_->SetCarrying(false);
   primary_.engine->Kill();
 }
 
 bool EnginePair::GoLive() {
-  auto live = Await(backup_.engine->GoLive(carried_));
+  auto live = Await(backup_.engine->GoLive(carrier_->carried()));
   return Report("go live", live.status()).ok();
 }
 
 bool EnginePair::WaitForConsole(Side side, const std::string& text,
                                 Milliseconds timeout) {
+  const auto has = [&](const char* what) {
+    return Console(side).find(what) != std::string::npos;
+  };
   const bool came = WaitUntil(
       [&] {
         return !Of(side).exit_reason.empty() || divergence_ ||
-               Console(side).find(text) != std::string::npos;
+               has(text.c_str()) || has(kGuestFailed);
       },
       timeout);
-  if (came && Console(side).find(text) != std::string::npos) return true;
+  if (came && has(text.c_str())) return true;
   const std::string console = Console(side);
-  ADD_FAILURE() << "no \"" << text << "\" on the console of the "
-                << NameOf(side) << "; " << Of(side).exit_reason
-                << "; its end:\n"
-                << console.substr(console.size() -
-                                  std::min<size_t>(console.size(), 500));
+  Fail("no \"" + text + "\" on the console of the " + NameOf(side) + "; " +
+       Of(side).exit_reason + "; its end:\n" +
+       console.substr(console.size() - std::min<size_t>(console.size(), 500)));
   return false;
 }
 
 bool EnginePair::DrainBackup(Milliseconds timeout) {
-  auto& from = primary_.engine->ring();
-  auto& to = backup_.engine->ring();
-  const bool drained = WaitUntil(
+  return DrainBackupTo(primary_.engine->ring().committed(), timeout);
+}
+
+bool EnginePair::DrainBackupTo(uint64_t position, Milliseconds timeout) {
+  auto& ring = backup_.engine->ring();
+  WaitUntil(
       [&] {
-        return to.consumed() == from.committed() || divergence_ ||
+        return ring.consumed() >= position || divergence_ ||
                !backup_.exit_reason.empty();
       },
       timeout);
-  if (drained && to.consumed() == from.committed()) return true;
-  ADD_FAILURE() << "the backup consumed " << to.consumed() << " of "
-                << from.committed() << "; " << backup_.exit_reason;
+  if (ring.consumed() >= position) return true;
+  Fail("the backup consumed " + Number(ring.consumed()) + " of " +
+       Number(position) + "; " + backup_.exit_reason);
   return false;
 }
 
@@ -308,8 +370,28 @@ bool EnginePair::WaitUntil(const std::function<bool()>& ready,
   return true;
 }
 
-std::string EnginePair::Console(Side side) const {
-  return ReadFile(Of(side).options.console_log);
+std::string EnginePair::Console(Side side) {
+  Machine& machine = Of(side);
+  return machine.console ? machine.console->Text() : std::string();
+}
+
+std::optional<ConsoleWatch::TimePoint> EnginePair::LineTime(
+    Side side, const std::string& prefix) {
+  Machine& machine = Of(side);
+  return machine.console ? machine.console->LineTime(prefix) : std::nullopt;
+}
+
+double EnginePair::CpuSeconds(Side side) {
+  Machine& machine = Of(side);
+  EngineProcess& process =
+      machine.plain ? *machine.plain : machine.engine->process();
+  clockid_t clock;
+  timespec used = {};
+  if (clock_getcpuclockid(process.pid(), &clock) == 0) {
+    clock_gettime(clock, &used);
+  }
+  return static_cast<double>(used.tv_sec) +
+         static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
 EngineState EnginePair::Query(Side side) {
@@ -332,20 +414,47 @@ MachineDigest EnginePair::Digest(Side side) {
   return *digest;
 }
 
-void EnginePair::ExpectIdentical() {
-  if (!Stop(Side::kPrimary) || !DrainBackup()) return;
-  const MachineDigest primary = Digest(Side::kPrimary);
+bool EnginePair::StopAndMark() {
+  if (!Stop(Side::kPrimary)) return false;
+  const MachineDigest digest = Digest(Side::kPrimary);
+  marks_.push_back(digest);
+  // The archive gets a piece that ends here.
+  if (WaitUntil([&] { return carrier_->carried() >= digest.position; },
+                kSettleTimeout)) {
+    return true;
+  }
+  Fail("the log ends at " + Number(carrier_->carried()) +
+       ", the stopped primary is at " + Number(digest.position));
+  return false;
+}
+
+bool EnginePair::CompareNextMark() {
+  const MachineDigest primary = marks_.front();
+  marks_.pop_front();
+  if (!DrainBackupTo(primary.position)) return false;
   const MachineDigest backup = Digest(Side::kBackup);
-  EXPECT_EQ(primary.icount, backup.icount);
-  EXPECT_EQ(primary.position, backup.position);
-  EXPECT_EQ(primary.ram, backup.ram);
-  EXPECT_EQ(primary.cpu, backup.cpu);
-  EXPECT_NE(primary.ram, "");
-  const std::string all = Console(Side::kPrimary);
+  if (primary == backup && !primary.ram.empty()) return true;
+  Fail("primary and backup differ: " + Describe(primary) + " and " +
+       Describe(backup));
+  return false;
+}
+
+bool EnginePair::CompareHere() {
+  if (!StopAndMark()) return false;
+  if (!pair_options_.archive && !CompareNextMark()) return false;
+  return Report("cont", Await(primary_.engine->Cont())).ok();
+}
+
+void EnginePair::ExpectIdentical() {
+  if (!StopAndMark()) return;
+  while (!marks_.empty()) {
+    if (pair_options_.archive) Feed(marks_.front().position);
+    if (!CompareNextMark()) return;
+  }
   const std::string since_clone = Console(Side::kBackup);
-  EXPECT_TRUE(all.ends_with(since_clone))
-      << "the consoles differ; the backup's:\n"
-      << since_clone;
+  if (!Console(Side::kPrimary).ends_with(since_clone)) {
+    Fail("the consoles differ; the backup's:\n" + since_clone);
+  }
 }
 
 }  // namespace ft::replay

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // EnginePair: two real engines on this machine, one recording, one replaying,
-// and in between, instead of two ftds and a network, a pump that carries log
-// entries from ring to ring. Everything runs on the test's thread.
+// and in between a LogCarrier, instead of two ftds and a network. All of it
+// runs on the test's thread.
 //
 //     EnginePair pair({.workload = "torture-tiny"});
 //     ASSERT_TRUE(pair.StartPrimary());
@@ -10,10 +10,18 @@
 //     ASSERT_TRUE(pair.Clone());
 //     ...
 //
-// A step that fails says so (ADD_FAILURE, naming the engine's own words) and
-// returns false. Destruction ends both engines, whatever happened. After a
-// failed test the consoles, the engines' stderr, their command lines and both
-// rings stay, and the directory's name is printed.
+// A step that fails says so (in a test by ADD_FAILURE, naming the engine's own
+// words) and returns false. Destruction ends both engines, whatever happened.
+// After a failure the consoles, the engines' stderr, their command lines, both
+// rings and the archived log stay, and the directory's name is printed.
+//
+// Three ways to run a guest:
+//
+//     streamed   Clone() and the backup replays what is carried at once
+//     archived   .archive = true: the log is kept here while the backup
+//                waits with an idle vCPU; Feed() then carries all of it
+//     plain      .plain = true: one engine, neither counting instructions
+//                nor recording; what FT is measured against
 //
 // Needs the guest of tests/guest and the engine of replay/qemu; without them
 // a test fails and says how to make them.
@@ -23,6 +31,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,7 +40,9 @@
 
 #include "logchannel/ring_doorbell.h"
 #include "replay/engine.h"
+#include "tests/replay/console_watch.h"
 #include "tests/replay/engine_guard.h"
+#include "tests/replay/log_carrier.h"
 
 namespace ft::replay {
 
@@ -40,6 +51,9 @@ namespace ft::replay {
 inline constexpr std::chrono::seconds kPatience(100);
 
 enum class Side { kPrimary, kBackup };
+
+// ADD_FAILURE; what a step of a test calls when it fails.
+void FailTest(const std::string& what);
 
 struct PairOptions {
   // A file of tests/guest/workloads, and its ft.n.
@@ -52,6 +66,15 @@ struct PairOptions {
   bool may_diverge = false;
   // For the primary only: what it should refuse.
   std::vector<std::string> extra_arguments = {};
+  // More words for the kernel's command line.
+  std::string kernel_arguments = "";
+  // Of the guest's directory.
+  std::string initrd = "initrd.gz";
+  // See the head of this file.
+  bool plain = false;
+  bool archive = false;
+  // Programs that are no tests have their own way to say it.
+  std::function<void(const std::string&)> fail = FailTest;
 };
 
 class EnginePair {
@@ -67,13 +90,19 @@ class EnginePair {
   Status TryStartPrimary();
 
   bool StartPrimary();
-  // Starts the backup, clones the primary into it and begins to pump.
+  // Starts the backup, which then waits for a clone. Clone() does it if need
+  // be; a test with threads does it before it has them (EngineGuard).
+  bool PrepareBackup();
+  // Clones the primary into the backup and begins to carry the log.
   bool Clone();
   bool Protect();
+  // Archived pairs: begins to carry the archive into the backup, as fast as
+  // it replays; all of it and what comes after it, or up to a position.
+  void Feed(uint64_t until = LogCarrier::kEverything);
   // While off, the backup gets nothing and acknowledges nothing.
   void SetPumping(bool on);
   bool Stop(Side side);
-  // SIGKILL. What the pump has not carried yet is lost, as with a host.
+  // SIGKILL. What was not carried yet is lost, as with a host.
   void KillPrimary();
   // With everything that was carried over.
   bool GoLive();
@@ -86,7 +115,12 @@ class EnginePair {
   // Lets both engines run until `ready`; false after `timeout`.
   bool WaitUntil(const std::function<bool()>& ready, Milliseconds timeout);
 
-  std::string Console(Side side) const;
+  std::string Console(Side side);
+  // When the first line that begins with `prefix` was complete.
+  std::optional<ConsoleWatch::TimePoint> LineTime(Side side,
+                                                  const std::string& prefix);
+  // What the engine's threads have used so far.
+  double CpuSeconds(Side side);
   // Zeroes (and a failure) when the engine does not answer.
   EngineState Query(Side side);
   MachineDigest Digest(Side side);
@@ -94,9 +128,21 @@ class EnginePair {
   // The last divergence that the backup reported.
   const std::optional<Divergence>& divergence() const { return divergence_; }
   const CloneResult& clone_result() const { return clone_; }
+  // The end of the log that was carried so far. After Clone().
+  uint64_t carried() const { return carrier_->carried(); }
+  // Something went wrong here; evidence is kept in this directory.
+  bool failed() const { return failed_; }
+  const std::string& evidence() const { return log_dir_; }
+  // Why the engine has ended; empty while it lives.
+  const std::string& exit_reason(Side side) { return Of(side).exit_reason; }
 
-  // Stops the primary, drains the backup, and expects equal digests and that
-  // the backup's console is what the primary's became since the clone.
+  // In the middle of a run: the primary stands still while its digest and the
+  // backup's at the same position are compared. Of an archived pair only the
+  // primary's is taken now, and compared when that much has been fed.
+  bool CompareHere();
+  // Stops the primary, drains the backup (fed first, if the log is archived),
+  // and expects equal digests and that the backup's console is what the
+  // primary's became since the clone.
   void ExpectIdentical();
 
   // Runs one coroutine to its end.
@@ -117,6 +163,8 @@ class EnginePair {
   struct Machine {
     EngineOptions options;
     std::unique_ptr<Engine> engine;
+    std::unique_ptr<EngineProcess> plain;  // instead of `engine`
+    std::unique_ptr<ConsoleWatch> console;
     std::unique_ptr<logchannel::RingDoorbell> bell;
     std::unique_ptr<EngineGuard> guard;
     std::string exit_reason;  // once it has ended
@@ -130,17 +178,20 @@ class EnginePair {
   }
 
   Machine& Of(Side side) { return side == Side::kPrimary ? primary_ : backup_; }
-  const Machine& Of(Side side) const {
-    return side == Side::kPrimary ? primary_ : backup_;
-  }
   EngineOptions OptionsFor(const std::string& who) const;
   Status Start(Machine& machine);
+  Status StartPlain(Machine& machine);
   Status StartBackup(uint16_t port);
-  boost::asio::awaitable<void> Pump();
+  void Spawn(boost::asio::awaitable<void> coroutine, const char* name);
+  bool DrainBackupTo(uint64_t position, Milliseconds timeout = kPatience);
+  // The primary's digest at its end goes into marks_.
+  bool StopAndMark();
+  bool CompareNextMark();
   boost::asio::awaitable<void> Beat();
   void EndEngine(Machine& machine);
   void KeepEvidence();
   Status Report(const std::string& what, const Status& status);
+  void Fail(const std::string& what);
 
   const PairOptions pair_options_;
   std::string log_dir_;   // consoles, stderr, QMP sockets
@@ -154,10 +205,13 @@ class EnginePair {
   CloneResult clone_;
   std::optional<uint64_t> followed_;  // FT_FOLLOW's position
   std::optional<Divergence> divergence_;
-  bool pumping_ = false;
+  uint16_t clone_port_ = 0;
+  std::optional<LogCarrier> carrier_;  // from the clone on
+  std::deque<MachineDigest> marks_;    // of the primary, to be compared
+  bool fed_all_ = false;  // Feed() of everything has begun
   bool ending_ = false;
-  int coroutines_ = 0;  // Pump and Beat, while they live
-  uint64_t carried_ = 0;
+  bool failed_ = false;
+  int coroutines_ = 0;  // the carrier's and Beat, while they live
 };
 
 }  // namespace ft::replay

@@ -31,6 +31,8 @@ std::string EngineBinary() {
                          Cache() + "/engine/current/bin/qemu-system-x86_64");
 }
 
+std::string EngineShare() { return FromEnvironment("LOCKSTEP_SHARE", ""); }
+
 std::string GuestDirectory() {
   return FromEnvironment("LOCKSTEP_GUEST", Cache() + "/guest/current");
 }

@@ -13,6 +13,9 @@ namespace ft::replay {
 // LOCKSTEP_ENGINE, or the last engine that replay/qemu/build_engine.sh built.
 std::string EngineBinary();
 
+// LOCKSTEP_SHARE, or empty: what lies beside the engine.
+std::string EngineShare();
+
 // LOCKSTEP_GUEST, or the last guest that tests/guest/build_guest.sh built:
 // a directory with vmlinuz, initrd.gz and cmdline.
 std::string GuestDirectory();

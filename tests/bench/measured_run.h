@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// One workload, run once: plain, or recorded and then replayed.
+//
+//     recorded   boot | clone | START ... DONE | stop   the log goes to memory
+//     replayed                                   START ... DONE
+//                       the clone waits with an idle vCPU  \ fed at full speed
+//
+// While one of the two runs the other costs no CPU, so the first time is what
+// FT costs a primary, the second how fast a backup of its own could follow.
+// The output rule is in force while it is recorded. In the end both machines'
+// digests are compared: a fast replay of something else is no replay.
+//
+// Both times are taken here, from START to DONE on the console (console
+// lines of the guest's workload), by this host's clock. A workload with a
+// client is measured by the client instead, and its replay by log positions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "tests/bench/workload.h"
+
+namespace ft::bench {
+
+// What the client of a server saw.
+struct Requests {
+  // With many requests in flight at once.
+  double per_second = 0;
+  // One at a time, in microseconds.
+  double p50_us = 0;
+  double p99_us = 0;
+};
+
+// From START to DONE.
+struct Stretch {
+  double seconds = 0;
+  // Of the engine, all its threads: what is left of a figure when others
+  // want the same processors.
+  double cpu_seconds = 0;
+};
+
+struct PlainRun {
+  Stretch plain = {};
+  Requests requests = {};
+};
+
+struct ReplicatedRun {
+  Stretch record = {};
+  Stretch replay = {};
+  uint64_t log_bytes = 0;
+  uint64_t instructions = 0;
+  Requests requests = {};
+};
+
+// Nothing when it failed; the reason was printed. The caller's thread is in a
+// replay::NetworkBed, and the process has no other thread.
+std::optional<PlainRun> RunPlain(const Workload& workload);
+std::optional<ReplicatedRun> RunReplicated(const Workload& workload);
+
+}  // namespace ft::bench

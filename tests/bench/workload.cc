@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/bench/workload.h"
+
+namespace ft::bench {
+namespace {
+
+constexpr Workload kWorkloads[] = {
+    {.name = "cpu", .guest = "cpu", .rounds = 128},
+    {.name = "syscall", .guest = "syscall", .rounds = 2000},
+    {.name = "switch", .guest = "switch", .rounds = 60},
+    {.name = "fork", .guest = "fork", .rounds = 1200},
+    {.name = "compile",
+     .guest = "compile",
+     .rounds = 5,
+     .initrd = "initrd-compile.gz",
+     .memory_mib = 384},
+    {.name = "memory", .guest = "memory", .rounds = 100},
+    {.name = "receive",
+     .guest = "receive",
+     .rounds = 32,
+     .peer = Peer::kSender},
+    {.name = "transmit",
+     .guest = "transmit",
+     .rounds = 32,
+     .peer = Peer::kReceiver},
+    {.name = "kv", .guest = "redis", .rounds = 0, .peer = Peer::kClient},
+    // Twenty seconds at 250 ticks each.
+    {.name = "idle",
+     .guest = "idle",
+     .rounds = 20,
+     .kernel_arguments = "nohz=off"},
+};
+
+}  // namespace
+
+std::span<const Workload> AllWorkloads() { return kWorkloads; }
+
+const Workload* FindWorkload(const std::string& name) {
+  for (const Workload& workload : kWorkloads) {
+    if (name == workload.name) return &workload;
+  }
+  return nullptr;
+}
+
+}  // namespace ft::bench

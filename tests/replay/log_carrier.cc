@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/replay/log_carrier.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fstream>
+
+namespace ft::replay {
+
+namespace asio = boost::asio;
+
+LogCarrier::LogCarrier(End primary, End backup, uint64_t position, bool archive)
+    : primary_(primary),
+      backup_(backup),
+      archiving_(archive),
+      streaming_(!archive),
+      carried_(position),
+      fed_(position) {}
+
+asio::awaitable<void> LogCarrier::Carry() {
+  std::vector<std::byte> buffer(logchannel::kEntryBytesMax);
+  auto& from = primary_.ring;
+  while (co_await primary_.bell.WaitUntil([&] {
+    return stopping_ || (carrying_ && from.committed() > carried_);
+  })) {
+    if (stopping_) co_return;
+    const size_t size = from.ReadEntries(carried_, buffer);
+    const std::span<const std::byte> entries(buffer.data(), size);
+    if (streaming_) {
+      if (!co_await ToBackup(carried_, entries)) co_return;
+    } else {
+      archive_.emplace_back(entries.begin(), entries.end());
+    }
+    carried_ += size;
+    from.Acknowledge(carried_);
+    co_await asio::post(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<bool> LogCarrier::ToBackup(uint64_t position,
+                                           std::span<const std::byte> entries) {
+  auto& to = backup_.ring;
+  while (!stopping_ && !to.AppendEntries(position, entries)) {
+    co_await backup_.bell.WaitUntil(
+        [&] { return stopping_ || to.free_bytes() >= entries.size(); });
+  }
+  if (stopping_) co_return false;
+  to.SetPeerReleased(primary_.ring.released());
+  co_return true;
+}
+
+asio::awaitable<void> LogCarrier::Feed(uint64_t until) {
+  // It may still grow: a stopped engine commits its last entry a moment later.
+  while (fed_ < until && fed_pieces_ < archive_.size()) {
+    const auto& piece = archive_[fed_pieces_];
+    if (!co_await ToBackup(fed_, piece)) co_return;
+    fed_ += piece.size();
+    ++fed_pieces_;
+    co_await asio::post(asio::use_awaitable);
+  }
+  if (until == kEverything) streaming_ = true;
+}
+
+void LogCarrier::SetCarrying(bool on) {
+  carrying_ = on;
+  primary_.bell.Wake();
+}
+
+void LogCarrier::Stop() {
+  stopping_ = true;
+  primary_.bell.Cancel();
+  backup_.bell.Cancel();
+}
+
+void LogCarrier::WriteArchive(const std::string& path) const {
+  if (!archiving_) return;
+  std::ofstream log(path, std::ios::binary);
+  for (const auto& piece : archive_) {
+    log.write(reinterpret_cast<const char*>(piece.data()),
+              static_cast<std::streamsize>(piece.size()));
+  }
+}
+
+}  // namespace ft::replay

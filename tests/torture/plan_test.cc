@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/torture/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace ft::torture {
+namespace {
+
+std::vector<const Workload*> Everything() {
+  std::vector<const Workload*> workloads;
+  for (const Workload& workload : AllWorkloads()) {
+    workloads.push_back(&workload);
+  }
+  return workloads;
+}
+
+TEST(Plan, WorkloadsTakeTurnsAndMeetAllCombinations) {
+  const auto workloads = Everything();
+  const int count = static_cast<int>(workloads.size());
+  std::set<std::tuple<const Workload*, bool, bool>> met;
+  for (int number = 1; number <= 4 * count; ++number) {
+    const Trial trial = PlanTrial(1, number, workloads);
+    EXPECT_EQ(trial.workload,
+              workloads[static_cast<size_t>(number - 1) % workloads.size()]);
+    met.insert({trial.workload, trial.streamed, trial.contention});
+  }
+  EXPECT_EQ(met.size(), 4 * workloads.size());
+}
+
+TEST(Plan, TheSameSeedAndNumberAreTheSameRun) {
+  const auto workloads = Everything();
+  const Trial one = PlanTrial(7, 3, workloads);
+  const Trial again = PlanTrial(7, 3, workloads);
+  EXPECT_EQ(one.clone_after, again.clone_after);
+  EXPECT_EQ(one.compare_after, again.compare_after);
+  EXPECT_NE(PlanTrial(8, 3, workloads).clone_after, one.clone_after);
+  EXPECT_NE(PlanTrial(7, 4, workloads).clone_after, one.clone_after);
+}
+
+TEST(Plan, WorkloadsAreFoundByNamesOfTheirOwn) {
+  std::set<std::string> names;
+  for (const Workload& workload : AllWorkloads()) {
+    EXPECT_EQ(FindWorkload(workload.name), &workload);
+    names.insert(workload.name);
+  }
+  EXPECT_EQ(names.size(), AllWorkloads().size());
+  EXPECT_EQ(FindWorkload("nothing"), nullptr);
+}
+
+}  // namespace
+}  // namespace ft::torture

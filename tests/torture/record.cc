@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/torture/record.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace ft::torture {
+
+namespace json = boost::json;
+
+namespace {
+
+// Target 20 of the project's list: nothing less than all.
+json::object RowOf(const Record& record) {
+  return {{"target", 20},
+          {"metric", "torture: identical runs"},
+          {"median", record.identical()},
+          {"min", record.identical()},
+          {"max", record.identical()},
+          {"unit", "of " + std::to_string(record.done())},
+          {"bar", 100},
+          {"goal", 1000},
+          {"met", record.identical() == record.done() && record.done() >= 100}};
+}
+
+json::array DevicesOf(const Record& record) {
+  std::set<std::string> devices = {"CPU", "serial port", "timers"};
+  for (const Workload* workload : record.workloads) {
+    if (*workload->devices != '\0') devices.insert(workload->devices);
+  }
+  return json::array(devices.begin(), devices.end());
+}
+
+}  // namespace
+
+int Record::identical() const {
+  int count = 0;
+  for (const json::value& result : results) {
+    if (result.at("identical").as_bool()) ++count;
+  }
+  return count;
+}
+
+void Append(Record& record, const Trial& trial, const Outcome& outcome) {
+  record.results.push_back({{"run", trial.number},
+                            {"workload", trial.workload->name},
+                            {"streamed", trial.streamed},
+                            {"contention", trial.contention},
+                            {"clone_after_ms", trial.clone_after.count()},
+                            {"compared", outcome.compared},
+                            {"identical", outcome.identical},
+                            {"seconds", outcome.seconds},
+                            {"instructions", outcome.instructions},
+                            {"log_bytes", outcome.log_bytes},
+                            {"failure", outcome.failure},
+                            {"evidence", outcome.evidence}});
+}
+
+json::object ToJson(const Record& record) {
+  json::array names;
+  for (const Workload* workload : record.workloads) {
+    names.push_back(json::string(workload->name));
+  }
+  return {{"seed", record.seed},
+          {"engine", record.engine},
+          {"runs", record.runs},
+          {"identical", record.identical()},
+          {"rows", json::array{RowOf(record)}},
+          {"workloads", std::move(names)},
+          {"devices", DevicesOf(record)},
+          {"results", record.results}};
+}
+
+Result<Record> FromJson(const json::value& value) {
+  try {
+    Record record = {.seed = value.at("seed").to_number<uint64_t>(),
+                     .engine = json::value_to<std::string>(value.at("engine")),
+                     .runs = value.at("runs").to_number<int>(),
+                     .results = value.at("results").as_array()};
+    for (const json::value& name : value.at("workloads").as_array()) {
+      const std::string text(name.as_string());
+      record.workloads.push_back(FindWorkload(text));
+      if (record.workloads.back() == nullptr) {
+        return Status::Invalid("it names an unknown workload, " + text);
+      }
+    }
+    (void)record.identical();  // each result has what is counted
+    return record;
+  } catch (const std::exception& error) {
+    return Status::Invalid(error.what());
+  }
+}
+
+Status Write(const Record& record, const std::string& path) {
+  const std::string next = path + ".new";
+  std::ofstream file(next);
+  file << json::serialize(ToJson(record)) << "\n";
+  file.close();
+  std::error_code error;
+  if (file) std::filesystem::rename(next, path, error);
+  if (file && !error) return Status::Ok();
+  return Status::Failed(path + " cannot be written");
+}
+
+Result<Record> Read(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return Status::Invalid("there is no " + path);
+  std::stringstream text;
+  text << file.rdbuf();
+  boost::system::error_code error;
+  const json::value value = json::parse(text.str(), error);
+  if (error) return Status::Invalid(path + ": " + error.message());
+  auto record = FromJson(value);
+  if (record.ok()) return record;
+  return Status::Invalid(path + ": " + record.status().message());
+}
+
+}  // namespace ft::torture

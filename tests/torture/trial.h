@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// One run of the torture with real engines:
+//
+//     streamed   boot -- work -- clone -- compare -- compare -- compare
+//                                  `- replay, at once -----------'
+//     archived   boot -- work -- clone -- digest -- digest -- digest
+//                                    then: `- replay, comparing at each -'
+//
+// A comparison stops the primary, and expects equal digests of instruction
+// count, RAM and CPU of both machines at the end of the same log entry.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/torture/plan.h"
+
+namespace ft::torture {
+
+struct Outcome {
+  bool identical = false;
+  // When it is not: what was said first, and where consoles, stderr, rings
+  // and log lie.
+  std::string failure = {};
+  std::string evidence = {};
+  double seconds = 0;
+  int compared = 0;           // pairs of digests that were equal
+  uint64_t instructions = 0;  // replayed
+  uint64_t log_bytes = 0;
+};
+
+// The caller's thread is in a replay::NetworkBed, and the process has no
+// other thread.
+Outcome Perform(const Trial& trial);
+
+}  // namespace ft::torture
