@@ -148,6 +148,8 @@ void EnginePair::KeepEvidence() {
   if (carrier_) {
     carrier_->WriteArchive(log_dir_ + "/log." + Number(clone_.position));
   }
+  std::ofstream marks(log_dir_ + "/marks");
+  for (const std::string& mark : all_marks_) marks << mark << "\n";
   std::error_code ignored;
   for (const Machine* machine : {&primary_, &backup_}) {
     const std::filesystem::path ring(machine->options.ring_path);
@@ -416,8 +418,17 @@ MachineDigest EnginePair::Digest(Side side) {
 
 bool EnginePair::StopAndMark() {
   if (!Stop(Side::kPrimary)) return false;
-  const MachineDigest digest = Digest(Side::kPrimary);
+  // Stopping may leave an instruction count to be logged, by whichever command
+  // comes next: the mark is where nothing follows any more.
+  MachineDigest digest;
+  WaitUntil(
+      [&] {
+        digest = Digest(Side::kPrimary);
+        return failed_ || Query(Side::kPrimary).committed == digest.position;
+      },
+      kSettleTimeout);
   marks_.push_back(digest);
+  all_marks_.push_back(Describe(digest));
   // The archive gets a piece that ends here.
   if (WaitUntil([&] { return carrier_->carried() >= digest.position; },
                 kSettleTimeout)) {

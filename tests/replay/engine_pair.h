@@ -13,7 +13,8 @@
 // A step that fails says so (in a test by ADD_FAILURE, naming the engine's own
 // words) and returns false. Destruction ends both engines, whatever happened.
 // After a failure the consoles, the engines' stderr, their command lines, both
-// rings and the archived log stay, and the directory's name is printed.
+// rings, the archived log and the primary's digests where it was compared (or
+// was to be) stay, and the directory's name is printed.
 //
 // Three ways to run a guest:
 //
@@ -206,9 +207,10 @@ class EnginePair {
   std::optional<uint64_t> followed_;  // FT_FOLLOW's position
   std::optional<Divergence> divergence_;
   uint16_t clone_port_ = 0;
-  std::optional<LogCarrier> carrier_;  // from the clone on
-  std::deque<MachineDigest> marks_;    // of the primary, to be compared
-  bool fed_all_ = false;  // Feed() of everything has begun
+  std::optional<LogCarrier> carrier_;   // from the clone on
+  std::deque<MachineDigest> marks_;     // of the primary, to be compared
+  std::vector<std::string> all_marks_;  // for the evidence
+  bool fed_all_ = false;                // Feed() of everything has begun
   bool ending_ = false;
   bool failed_ = false;
   int coroutines_ = 0;  // the carrier's and Beat, while they live
