@@ -55,6 +55,8 @@ void Append(Record& record, const Trial& trial, const Outcome& outcome) {
                             {"compared", outcome.compared},
                             {"identical", outcome.identical},
                             {"seconds", outcome.seconds},
+                            {"work_seconds", outcome.work_seconds},
+                            {"rest_seconds", outcome.rest_seconds},
                             {"instructions", outcome.instructions},
                             {"log_bytes", outcome.log_bytes},
                             {"failure", outcome.failure},

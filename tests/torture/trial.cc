@@ -22,6 +22,10 @@ constexpr int kReboots = 2;
 // The work takes eight seconds of a quiet machine, a replay about as long.
 constexpr std::chrono::minutes kPatience(5);
 
+double SecondsSince(Clock::time_point begun) {
+  return std::chrono::duration<double>(Clock::now() - begun).count();
+}
+
 size_t Count(const std::string& text, const std::string& what) {
   size_t count = 0;
   for (size_t at = text.find(what); at != std::string::npos;
@@ -43,8 +47,7 @@ class Stage {
     const bool played = Prepare() && Replicate() && End();
     outcome_.identical = played && !pair_.failed() && outcome_.failure.empty();
     if (!outcome_.identical) outcome_.evidence = pair_.evidence();
-    outcome_.seconds =
-        std::chrono::duration<double>(Clock::now() - begun).count();
+    outcome_.seconds = SecondsSince(begun);
     return outcome_;
   }
 
@@ -112,6 +115,7 @@ class Stage {
 
   bool Replicate() {
     LetWorkFor(trial_.clone_after);
+    const auto begun = Clock::now();
     if (!pair_.Clone() || !pair_.Protect()) return false;
     const uint64_t icount = pair_.Query(Side::kPrimary).icount;
     const uint64_t position = pair_.clone_result().position;
@@ -126,6 +130,7 @@ class Stage {
     if (Has("FT-GUEST-FAILED"))
       return Fail("the workload says: FT-GUEST-FAILED");
     if (client_ && !client_->error().empty()) return Fail(client_->error());
+    outcome_.work_seconds = SecondsSince(begun);
     outcome_.log_bytes = pair_.carried() - position;
     if (workload_.ends != Ends::kByPowerOff) {
       outcome_.instructions = pair_.Query(Side::kPrimary).icount - icount;
@@ -134,6 +139,13 @@ class Stage {
   }
 
   bool End() {
+    const auto begun = Clock::now();
+    const bool well = Finish();
+    outcome_.rest_seconds = SecondsSince(begun);
+    return well;
+  }
+
+  bool Finish() {
     if (trial_.contention && !trial_.streamed) busy_.emplace();
     if (workload_.ends == Ends::kByPowerOff) return ExpectBothGone();
     pair_.ExpectIdentical();

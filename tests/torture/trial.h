@@ -25,6 +25,10 @@ struct Outcome {
   std::string failure = {};
   std::string evidence = {};
   double seconds = 0;
+  // From the clone to the end of the work, and from there until the backup
+  // was compared for the last time: all of the replay, if it was archived.
+  double work_seconds = 0;
+  double rest_seconds = 0;
   int compared = 0;           // pairs of digests that were equal
   uint64_t instructions = 0;  // replayed
   uint64_t log_bytes = 0;
