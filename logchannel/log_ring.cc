@@ -220,6 +220,11 @@ void LogRing::SetPace(uint32_t permille) {
   Store(ring_->pace, permille);
 }
 
+void LogRing::SetDenseDigests(bool dense) {
+  const uint32_t digests = dense ? FT_DIGESTS_DENSE : FT_DIGESTS_STEADY;
+  Store(ring_->digests, digests);
+}
+
 bool LogRing::AppendEntries(LogPosition first,
                             std::span<const std::byte> entries) {
   FT_CHECK(direction() == Direction::kReplay) << path_;

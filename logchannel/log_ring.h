@@ -113,6 +113,10 @@ class LogRing {
   // The vCPU rests for `permille` of the time, at most FT_RING_PACE_MAX.
   // Stands until it is changed; without effect while the log is discarded.
   void SetPace(uint32_t permille);
+  // Digests of everything with each tenure of the vCPU, instead of the steady
+  // ones. Stands until it is changed; without effect while the log is
+  // discarded.
+  void SetDenseDigests(bool dense);
 
   // --- Replay.
   // Appends whole entries (validated by the caller: they came from a peer;

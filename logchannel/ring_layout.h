@@ -51,7 +51,7 @@
 #define FT_RING_MAGIC 0x474e5246u /* "FRNG" */
 /* Any change to this file's structures needs a new version; both sides
  * refuse any other. */
-#define FT_RING_VERSION 2u
+#define FT_RING_VERSION 3u
 #define FT_RING_HEADER_BYTES 4096u
 /* 32 MiB: eight times the largest entry below leaves three quarters of the
  * ring to ride out a slow log channel: at the 3 Mbit/s of a compile-like
@@ -84,6 +84,15 @@ enum ft_log_mode {
     /* Every entry stays until ftd moves `acknowledged`. Entered at the
      * position of a clone, left by x-ft-unprotect. */
     FT_LOG_KEEP = 1,
+};
+
+enum ft_digests {
+    /* Registers and a piece of RAM ten times a second, devices every second:
+     * under 1 % of a CPU. */
+    FT_DIGESTS_STEADY = 0,
+    /* Registers, devices and every page that was written, with each tenure
+     * of the vCPU: many times slower; to find the first wrong event. */
+    FT_DIGESTS_DENSE = 1,
 };
 
 struct ft_ring {
@@ -119,7 +128,8 @@ struct ft_ring {
     /* FT_LOG_KEEP: of every 1000 units of time, how many the vCPU rests, so
      * that the backup can keep up; at most FT_RING_PACE_MAX. */
     uint32_t pace;
-    uint32_t reserved2;
+    /* enum ft_digests: FT_LOG_KEEP only. */
+    uint32_t digests;
 
     uint32_t ftd_sleeping __attribute__((aligned(64)));
     uint32_t engine_sleeping;

@@ -132,8 +132,33 @@ Result<MachineDigest> ParseDigest(const json::value& answer) {
   reader.Read("icount", digest.icount)
       .Read("position", digest.position)
       .Read("ram", digest.ram)
-      .Read("cpu", digest.cpu);
+      .Read("cpu", digest.cpu)
+      .Read("devices", digest.devices);
   return Finish(reader, std::move(digest));
+}
+
+namespace {
+
+// The piece of "A; B; C" that begins at `at`.
+std::string Piece(const std::string& list, size_t at) {
+  return list.substr(at, list.find("; ", at) - at);
+}
+
+}  // namespace
+
+std::string FirstDifference(const MachineDigest& a, const MachineDigest& b) {
+  if (a.icount != b.icount || a.position != b.position) return "position";
+  if (a.cpu != b.cpu) return "vCPU registers";
+  if (a.ram != b.ram) return "RAM";
+  size_t at_a = 0, at_b = 0;
+  while (at_a < a.devices.size() && at_b < b.devices.size()) {
+    const std::string own = Piece(a.devices, at_a);
+    const std::string other = Piece(b.devices, at_b);
+    if (own != other) return "state of " + own + " and " + other;
+    at_a += own.size() + 2;
+    at_b += other.size() + 2;
+  }
+  return a.devices == b.devices ? "" : "number of devices";
 }
 
 Result<uint64_t> ParsePosition(const json::value& answer) {

@@ -57,9 +57,14 @@ struct MachineDigest {
   uint64_t position = 0;
   std::string ram;  // 16 hex digits
   std::string cpu;  // 16 hex digits
+  // Of each device "NAME, instance NUMBER=CHECKSUM", separated by "; ".
+  std::string devices;
 
   bool operator==(const MachineDigest&) const = default;
 };
+// What of two machines is not equal: "position", "vCPU registers", "RAM", or
+// the first device; empty if they are equal.
+std::string FirstDifference(const MachineDigest& a, const MachineDigest& b);
 
 // The event FT_DIVERGENCE.
 struct Divergence {

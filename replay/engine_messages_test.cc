@@ -63,13 +63,20 @@ TEST(EngineMessages, CloneEvent_TellsBothEnds) {
 TEST(EngineMessages, Digest_IsReadAndCompared) {
   const char* text =
       R"({"icount":5,"position":6,"ram":"00000000000000aa",
-          "cpu":"00000000000000bb"})";
+          "cpu":"00000000000000bb","devices":"a, instance 0=1; b=2"})";
   auto digest = ParseDigest(parse(text));
   ASSERT_TRUE(digest.ok());
   EXPECT_EQ(*digest, *ParseDigest(parse(text)));
   MachineDigest other = *digest;
   other.ram = "00000000000000ab";
   EXPECT_NE(*digest, other);
+  EXPECT_EQ(FirstDifference(*digest, *digest), "");
+  EXPECT_EQ(FirstDifference(*digest, other), "RAM");
+  other.ram = digest->ram;
+  other.devices = "a, instance 0=1; b=3";
+  EXPECT_EQ(FirstDifference(*digest, other), "state of b=2 and b=3");
+  other.cpu = "00000000000000bc";
+  EXPECT_EQ(FirstDifference(*digest, other), "vCPU registers");
 }
 
 TEST(EngineMessages, Divergence_IsTakenAsFarAsItIsTold) {

@@ -119,7 +119,8 @@ class FakeEngine {
       return {{"icount", 1},
               {"position", committed()},
               {"ram", "aa"},
-              {"cpu", "bb"}};
+              {"cpu", "bb"},
+              {"devices", ""}};
     }
     return {};
   }

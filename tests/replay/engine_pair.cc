@@ -274,6 +274,7 @@ bool EnginePair::Clone() {
       Await(primary_.engine->Clone("127.0.0.1", clone_port_, kCloneTimeout));
   if (!Report("clone", clone.status()).ok()) return false;
   clone_ = *clone;
+  primary_.engine->ring().SetDenseDigests(pair_options_.dense);
   carrier_.emplace(LogCarrier::End{primary_.engine->ring(), *primary_.bell},
                    LogCarrier::End{backup_.engine->ring(), *backup_.bell},
                    clone_.position, pair_options_.archive);
@@ -445,8 +446,8 @@ bool EnginePair::CompareNextMark() {
   if (!DrainBackupTo(primary.position)) return false;
   const MachineDigest backup = Digest(Side::kBackup);
   if (primary == backup && !primary.ram.empty()) return true;
-  Fail("primary and backup differ: " + Describe(primary) + " and " +
-       Describe(backup));
+  Fail("primary and backup differ, " + FirstDifference(primary, backup) +
+       ": " + Describe(primary) + " and " + Describe(backup));
   return false;
 }
 

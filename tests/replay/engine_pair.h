@@ -74,6 +74,8 @@ struct PairOptions {
   // See the head of this file.
   bool plain = false;
   bool archive = false;
+  // LogRing::SetDenseDigests.
+  bool dense = false;
   // Programs that are no tests have their own way to say it.
   std::function<void(const std::string&)> fail = FailTest;
 };

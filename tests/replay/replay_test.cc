@@ -66,6 +66,15 @@ TEST(Replay, NetworkLoadIsIdentical) {
   pair.ExpectIdentical();
 }
 
+TEST(Digest, DenseDigestsOfAnEqualMachineAreEqual) {
+  EnginePair pair({.workload = "torture-tiny", .dense = true});
+  ASSERT_TRUE(pair.StartPrimary());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
+  ASSERT_TRUE(pair.Clone());
+  ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-DONE"));
+  pair.ExpectIdentical();
+}
+
 // One bit of the backup's RAM, which the guest may never look at.
 TEST(Digest, FlippedBitIsADivergence) {
   EnginePair pair({.workload = "cpu", .rounds = 1000, .may_diverge = true});

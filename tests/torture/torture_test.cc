@@ -44,6 +44,14 @@ TEST(Torture, BulkBothWaysIsIdenticalUnderContention) {
                    .compare_after = {milliseconds(300), milliseconds(300)}});
 }
 
+// The clone's stop and the reset's pause of the vCPU met here.
+TEST(Torture, RebootIsIdentical) {
+  ExpectIdentical({.workload = FindWorkload("reboot"),
+                   .streamed = true,
+                   .clone_after = milliseconds(100),
+                   .compare_after = {milliseconds(500)}});
+}
+
 TEST(Torture, PowerOffIsReplayed) {
   const Workload workload = Small("power-off", 5);
   ExpectIdentical({.workload = &workload,

@@ -42,9 +42,9 @@ struct NetFilterFtState {
 #define INBOUND_PACKETS_MAX 1024
 #define INBOUND_BYTES_MAX   (2 * MiB)
 
-static void filter_ft_send(NetFilterState *nf, const uint8_t *data,
-                           size_t size)
+static void filter_ft_send(void *owner, const uint8_t *data, size_t size)
 {
+    NetFilterState *nf = owner;
     struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
     NetClientState *guest = nf->netdev->peer;
 

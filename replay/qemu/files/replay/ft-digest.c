@@ -6,7 +6,11 @@
  * one of the next piece of its RAM, piece by piece around.  The replaying VM
  * compares them with its own at the same instruction.  So a wrong bit is
  * found within one cycle through RAM, whether or not the guest ever looks at
- * it, and a wrong register at once.
+ * it, and a wrong register at once.  Once a second a checksum of each
+ * device's state follows (ft-state.c).
+ *
+ * Who looks for the first wrong event asks for dense digests (ring_layout.h):
+ * registers, devices and every page that was written, with each tenure.
  *
  * Checksums are zlib's.  Cost: see DIGEST_NS.
  *
@@ -33,11 +37,21 @@
  */
 #define DIGEST_NS   (100 * SCALE_MS)
 #define PIECE_BYTES (512 * KiB)
+/* A checksum of all devices takes as long as one of a piece of RAM. */
+#define DEVICES_EVERY   10
 
 static struct {
     int64_t last;       /* get_clock() */
     uint64_t piece;     /* the next one, counted through all RAM blocks */
+    uint64_t count;
+    uint64_t dense_at;  /* log position of the last dense one */
 } digest;
+
+/* The log is kept from here on. */
+void ft_digest_restart(void)
+{
+    digest.dense_at = 0;
+}
 
 uint64_t ft_digest_cpu(void)
 {
@@ -97,6 +111,17 @@ void ft_digest_look(void)
         ft_log.ring->log_mode != FT_LOG_KEEP) {
         return;
     }
+    if (ft_log.ring->digests == FT_DIGESTS_DENSE) {
+        /* Something was recorded since the last one. */
+        if (ft_log.cursor != digest.dense_at) {
+            replay_save_instructions();
+            ft_state_record(!digest.dense_at);
+            ft_devices_record();
+            digest.dense_at = ft_log.cursor;
+        }
+        return;
+    }
+    digest.dense_at = 0;
     now = get_clock();
     if (now - digest.last < DIGEST_NS) {
         return;
@@ -111,9 +136,12 @@ void ft_digest_look(void)
     replay_put_dword(ft_digest_cpu() >> 32);
     replay_put_dword(digest.piece++);
     replay_put_dword(sum);
+    if (!(digest.count++ % DEVICES_EVERY)) {
+        ft_devices_record();
+    }
 }
 
-static void ft_digest_differs(const char *what, uint32_t expected, uint32_t got)
+void ft_digest_differs(const char *what, uint32_t expected, uint32_t got)
 {
     g_autofree char *e = g_strdup_printf("%s with checksum %08x", what,
                                          expected);

@@ -1,5 +1,5 @@
 /*
- * The fault-tolerance engine: the vCPU's loop, clone, go live
+ * The fault-tolerance engine: the vCPU's loop, go live
  *
  * One vCPU thread, one main loop.  Recording, each tenure of the replay
  * mutex ends in ft_tenure_end(), which closes the log entry.  Replaying, the
@@ -143,6 +143,12 @@ static void ft_replay_event(unsigned kind)
     case EVENT_FT_DIGEST:
         ft_digest_replay();
         break;
+    case EVENT_FT_STATE:
+        ft_state_replay();
+        break;
+    case EVENT_FT_DEVICES:
+        ft_devices_replay();
+        break;
     case EVENT_CLOCK ... EVENT_CLOCK_LAST:
         /* Read by the primary's main loop for purposes of its own. */
         replay_read_next_clock(kind - EVENT_CLOCK);
@@ -169,6 +175,33 @@ static void ft_replay_event(unsigned kind)
      * the log when it is needed, at go live.
      */
     cpu_clock_advance_to(replay_state.cached_clock[REPLAY_CLOCK_VIRTUAL_RT]);
+}
+
+FtDiskRequest *ft_disk_next_completed(void)
+{
+    uint64_t id = replay_get_qword();
+    int ret = replay_get_dword();
+    g_autofree uint8_t *data = NULL;
+    FtDiskRequest *r = ft_disk_find(id);
+    size_t size;
+
+    replay_get_array_alloc(&data, &size);
+    if (!r || !ft_disk_load(r, ret, data, size)) {
+        g_autofree char *want =
+            g_strdup_printf("completion of disk request %" PRIu64 ", result "
+                            "%d, %zu bytes", id, ret, size);
+
+        ft_diverged(want, r ? "another request of that number"
+                            : "no such request");
+        return NULL;
+    }
+    return r;
+}
+
+void ft_disk_put(int ret, const uint8_t *data, size_t size)
+{
+    replay_put_dword(ret);
+    replay_put_array(data, size);
 }
 
 static void ft_try_go_live(void);
@@ -240,6 +273,7 @@ static void ft_try_go_live(void)
     ft_log_take_over();
     replay_mode = REPLAY_MODE_RECORD;
     ft_output_go_live();
+    ft_disk_go_live();
     qapi_event_send_ft_live(ft_log.cursor, drain_us);
     /* Deadlines of the clocks count again. */
     qemu_notify_event();
@@ -329,85 +363,6 @@ void ft_protect(bool on)
     }
 }
 
-/*** Clone ***/
-
-bool ft_clone_active(void)
-{
-    return ft_engine.clone_active;
-}
-
-void ft_clone_lock(void)
-{
-    if (ft_engine.clone_active) {
-        replay_mutex_lock();
-        ft_engine.clone_locked = true;
-    }
-}
-
-void ft_clone_unlock(void)
-{
-    if (ft_engine.clone_locked) {
-        ft_engine.clone_locked = false;
-        replay_mutex_unlock();
-    }
-}
-
-void ft_clone_stopping(void)
-{
-    ft_engine.clone_stopped_since = get_clock();
-}
-
-void ft_clone_quiesce(void)
-{
-    if (!ft_engine.clone_active) {
-        return;
-    }
-    /*
-     * What waits in a queue is in no device's state.  What devices queued
-     * for themselves is recorded and done now, on this side of the clone;
-     * packets from outside wait and will be in the log; those that the NIC
-     * had no buffers for were dropped when the VM stopped.
-     */
-    replay_save_internal_events();
-    replay_save_instructions();
-    ft_engine.clone_position = ft_log_keep();
-    replay_state.data_kind = -1;
-    replay_state.has_unread_data = 0;
-}
-
-void ft_clone_finish(const char *error)
-{
-    if (!ft_engine.clone_active) {
-        return;
-    }
-    ft_engine.clone_active = false;
-    ft_engine.clone_total_us = (get_clock() - ft_engine.clone_since) / 1000;
-    ft_engine.clone_pause_us = ft_engine.clone_stopped_since ?
-        (get_clock() - ft_engine.clone_stopped_since) / 1000 : 0;
-    if (!error) {
-        qapi_event_send_ft_clone(FT_CLONE_STATUS_COMPLETED,
-                                 true, ft_engine.clone_position,
-                                 true, ft_engine.clone_pause_us,
-                                 true, ft_engine.clone_total_us,
-                                 false, NULL);
-    } else {
-        ft_log_discard();
-        qapi_event_send_ft_clone(FT_CLONE_STATUS_FAILED, false, 0, false, 0,
-                                 false, 0, true, error);
-    }
-}
-
-void ft_clone_loaded(uint64_t position)
-{
-    replay_state.instruction_count = 0;
-    replay_state.data_kind = EVENT_NONE;
-    replay_state.has_unread_data = 0;
-    replay_state.read_event_id = -1;
-    replay_mode = REPLAY_MODE_PLAY;
-    ft_log_follow(position);
-    qapi_event_send_ft_follow(position);
-}
-
 /*** Start-up ***/
 
 /*
@@ -419,6 +374,10 @@ static int ft_check_device(Object *obj, void *opaque)
     static const char *const accepted[] = {
         "i440FX", "PIIX3", "piix3-ide", "PIIX4_PM", "virtio-net-pci",
         "virtio-net-pci-transitional", "virtio-net-pci-non-transitional",
+        "virtio-blk-pci", "virtio-blk-pci-transitional",
+        "virtio-blk-pci-non-transitional", "virtio-scsi-pci",
+        "virtio-scsi-pci-transitional", "virtio-scsi-pci-non-transitional",
+        "e1000", "VGA", "piix3-usb-uhci", "usb-tablet",
     };
     const char *type = object_get_typename(obj);
     size_t i;
@@ -433,7 +392,8 @@ static int ft_check_device(Object *obj, void *opaque)
         }
     }
     error_report("device '%s' is not known to replay the same twice; "
-                 "remove it (network: virtio-net-pci)", type);
+                 "remove it (network: virtio-net-pci or e1000, disk: "
+                 "virtio-blk-pci or virtio-scsi-pci)", type);
     exit(1);
 }
 
@@ -445,9 +405,16 @@ bool ft_start(const char *path, Error **errp)
 /* The machine exists; before the VM first runs. */
 void ft_start_loop(void)
 {
+    Error *err = NULL;
+
+    if (!ft_disk_check(&err)) {
+        error_report_err(err);
+        exit(1);
+    }
     object_child_foreach_recursive(object_get_root(), ft_check_device, NULL);
     qemu_set_fd_handler(ft_log.to_engine, ft_doorbell, NULL, NULL);
     ft_pace_start();
+    ft_clone_start_up();
     ft_engine.orphan_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
                                           ft_orphan_tick, NULL);
     timer_mod(ft_engine.orphan_timer,

@@ -35,6 +35,7 @@ void ft_start_loop(void);
 void ft_diverged(const char *expected, const char *got);
 void ft_go_live(uint64_t position, Error **errp);
 void ft_protect(bool on);
+void ft_clone_start_up(void);
 void ft_clone_loaded(uint64_t position);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * What the parts of the fault-tolerance engine share among themselves:
  * ft-log.c (the ring), ft-output.c (held outputs), ft-engine.c (the vCPU's
- * loop, go live, clone), ft-pace.c (its rests) and ft-qmp.c (commands).
+ * loop, go live), ft-clone.c, ft-pace.c (its rests), ft-time.c, ft-digest.c
+ * with ft-state.c and ft-where.c, and ft-qmp.c (commands).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -51,6 +52,19 @@ void ft_time_replay(void);
 /* ft-digest.c */
 uint64_t ft_digest_cpu(void);
 void ft_digest_replay(void);
+void ft_digest_restart(void);
+void ft_digest_differs(const char *what, uint32_t expected, uint32_t got);
+
+/* ft-state.c */
+void ft_state_record(bool all);
+void ft_state_replay(void);
+void ft_devices_record(void);
+void ft_devices_replay(void);
+char *ft_devices_text(void);
+
+/* ft-where.c; to be freed */
+char *ft_where_is_page(uint32_t page);
+bool ft_where_is_ring(const char *where);
 
 /* ft-pace.c */
 bool ft_pace_rests(void);

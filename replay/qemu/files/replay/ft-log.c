@@ -119,6 +119,11 @@ bool ft_enabled(void)
     return ft_log.ring != NULL;
 }
 
+bool ft_is_backup(void)
+{
+    return ft_enabled() && replay_mode == REPLAY_MODE_PLAY;
+}
+
 static void copy_in(uint64_t at, const void *buf, size_t size)
 {
     size_t offset = at & ft_log.mask;
@@ -301,6 +306,8 @@ void ft_log_clear_doorbell(void)
 uint64_t ft_log_keep(void)
 {
     ft_log_commit();
+    ft_digest_restart();
+    ft_disk_restart();
     ft_log.ring->log_mode = FT_LOG_KEEP;
     return ft_log.entry_start;
 }
@@ -318,6 +325,7 @@ void ft_log_follow(uint64_t position)
 {
     struct ft_ring *ring = ft_log.ring;
 
+    ft_disk_restart();
     ft_log.cursor = ft_log.entry_start = ft_log.entry_end = position;
     store64(&ring->consumed, position);
     store64(&ring->acknowledged, position);

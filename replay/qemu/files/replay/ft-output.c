@@ -30,7 +30,7 @@
 
 typedef struct HeldOutput {
     QTAILQ_ENTRY(HeldOutput) next;
-    NetFilterState *nf;
+    void *owner;
     FtSend *send;
     uint64_t tag;       /* log offset; UINT64_MAX until its entry is closed */
     int64_t since_ns;   /* host's monotonic clock */
@@ -104,17 +104,19 @@ static void ft_output_drop_released(void)
     }
 }
 
-void ft_output_hold(NetFilterState *nf, FtSend *send,
+void ft_output_hold(void *owner, FtSend *send,
                     const uint8_t *data, size_t size)
 {
     HeldOutput *out = g_malloc(sizeof(*out) + size);
 
     g_assert(replay_mutex_locked());
-    out->nf = nf;
+    out->owner = owner;
     out->send = send;
     out->since_ns = get_clock();
     out->size = size;
-    memcpy(out->data, data, size);
+    if (size) {
+        memcpy(out->data, data, size);
+    }
     QTAILQ_INSERT_TAIL(&held, out, next);
     held_count++;
     held_bytes += size;
@@ -160,7 +162,7 @@ bool ft_output_release_through(uint64_t position)
     while ((out = QTAILQ_FIRST(&held)) && out->tag <= position) {
         delay_us[released_count++ % DELAY_SAMPLES] =
             MIN((get_clock() - out->since_ns) / 1000, UINT32_MAX);
-        out->send(out->nf, out->data, out->size);
+        out->send(out->owner, out->data, out->size);
         __atomic_store_n(&ft_log.ring->released, out->tag, __ATOMIC_SEQ_CST);
         ft_output_forget(out);
     }
@@ -173,7 +175,7 @@ void ft_output_release_all(void)
     HeldOutput *out;
 
     while ((out = QTAILQ_FIRST(&held))) {
-        out->send(out->nf, out->data, out->size);
+        out->send(out->owner, out->data, out->size);
         ft_output_forget(out);
     }
     untagged_count = 0;

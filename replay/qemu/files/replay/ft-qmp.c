@@ -239,5 +239,6 @@ FtDigest *qmp_x_ft_digest(Error **errp)
                                                   : ft_log_committed();
     d->ram = g_strdup_printf("%016" PRIx64, ram);
     d->cpu = g_strdup_printf("%016" PRIx64, cpu);
+    d->devices = ft_devices_text();
     return d;
 }

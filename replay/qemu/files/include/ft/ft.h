@@ -17,6 +17,9 @@
 /* True in a VM started with rr=ft.  Constant after start-up. */
 bool ft_enabled(void);
 
+/* True while it replays: it is the backup of a VM somewhere else. */
+bool ft_is_backup(void);
+
 /*** vCPU loop (accel/tcg/tcg-accel-ops-rr.c) ***/
 
 /*
@@ -75,8 +78,11 @@ bool ft_clone_active(void);
 void ft_clone_lock(void);
 void ft_clone_unlock(void);
 
-/* The VM is about to be stopped for the last pages. */
-void ft_clone_stopping(void);
+/*
+ * vm_stop_force_state(RUN_STATE_FINISH_MIGRATE), for the last pages; of a
+ * clone not in the middle of a reset.  Both locks held.
+ */
+int ft_clone_stop_vm(void);
 
 /* The VM is stopped for good: empty the queues, note the log position. */
 void ft_clone_quiesce(void);
@@ -87,12 +93,46 @@ void ft_clone_quiesce(void);
  */
 void ft_clone_finish(const char *error);
 
-/*** network filter (net/filter-ft.c) ***/
+/*
+ * A reset of the guest, from its checkpoint to the end of its work
+ * (softmmu/runstate.c).  Not while the VM stands still for a clone; the main
+ * loop is woken when it does not any more.
+ */
+bool ft_reset_may_begin(void);
+void ft_reset_begins(void);
+void ft_reset_ends(void);
 
-/* An output of the guest, to leave by 'send'; consumes the packet. */
-typedef void FtSend(NetFilterState *nf, const uint8_t *data, size_t size);
+/*** disks (block/ft-disk.c) ***/
+
+typedef struct FtDiskRequest FtDiskRequest;
+
+/* A completion, for and from the log; see ft-disk.c. */
+void replay_ft_disk_event(FtDiskRequest *r, uint64_t id);
+void ft_disk_save(FtDiskRequest *r);
+void ft_disk_put(int ret, const uint8_t *data, size_t size);
+FtDiskRequest *ft_disk_find(uint64_t id);
+/* False: such a result does not belong to this request. */
+bool ft_disk_load(FtDiskRequest *r, int ret, const uint8_t *data, size_t size);
+void ft_disk_run(FtDiskRequest *r);
+/* All of that for replay-events.c: the event that comes next in the log. */
+FtDiskRequest *ft_disk_next_completed(void);
+
+/* Requests without a completion in the log. */
+bool ft_disk_in_flight(void);
+/* A clone looks whether there are any left. */
+void ft_clone_look_at_disks(void);
+/* The log of a clone begins: requests are numbered from here. */
+void ft_disk_restart(void);
+void ft_disk_go_live(void);
+/* Do all devices have disks whose replay is exact? */
+bool ft_disk_check(Error **errp);
+
+/*** outputs (net/filter-ft.c, block/ft-disk.c) ***/
+
+/* An output of the guest, to leave by 'send'; copies the data. */
+typedef void FtSend(void *owner, const uint8_t *data, size_t size);
 bool ft_output_is_held(void);
-void ft_output_hold(NetFilterState *nf, FtSend *send,
+void ft_output_hold(void *owner, FtSend *send,
                     const uint8_t *data, size_t size);
 
 /* Calls 'announce' when this VM goes live. */
