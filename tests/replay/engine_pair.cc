@@ -145,8 +145,8 @@ void EnginePair::KeepEvidence() {
   if (backup_.engine) {
     commands << FormatCommand(EngineCommand(backup_.options)) << "\n";
   }
-  if (carrier_) {
-    carrier_->WriteArchive(log_dir_ + "/log." + Number(clone_.position));
+  if (carrier_ && pair_options_.archive) {
+    (void)carrier_->WriteArchive(log_dir_ + "/log.ftlog", "a test failed");
   }
   std::ofstream marks(log_dir_ + "/marks");
   for (const std::string& mark : all_marks_) marks << mark << "\n";
