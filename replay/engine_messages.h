@@ -64,6 +64,7 @@ struct MachineDigest {
 // The event FT_DIVERGENCE.
 struct Divergence {
   uint64_t position = 0;
+  uint64_t icount = 0;
   std::string expected;
   std::string got;
 };

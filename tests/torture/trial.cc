@@ -7,7 +7,7 @@
 #include "tests/bench/peers.h"
 #include "tests/replay/engine_pair.h"
 #include "tests/replay/redis_load.h"
-#include "tests/torture/busy_process.h"
+#include "replay/busy_process.h"
 
 namespace ft::torture {
 namespace {
@@ -177,7 +177,7 @@ class Stage {
   const Workload& workload_;
   Outcome outcome_;
   EnginePair pair_;
-  std::optional<BusyProcess> busy_;
+  std::optional<replay::BusyProcess> busy_;
   std::optional<bench::BulkPeer> sender_;
   std::optional<bench::BulkPeer> receiver_;
   std::optional<replay::RedisLoad> client_;
