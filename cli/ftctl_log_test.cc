@@ -145,6 +145,19 @@ TEST_F(FtctlLogTest, StatAddsUp) {
   EXPECT_THAT(table.out, HasSubstr("bytes a 1000 of them    84.000"));
 }
 
+// A log tells what happened, but not to which machine.
+TEST_F(FtctlLogTest, BisectNeedsASnapshot) {
+  WriteUsualLog();
+  const Finished file = Log({"bisect", path_});
+  EXPECT_EQ(file.exit_code, 2);
+  EXPECT_THAT(file.err, HasSubstr("has no snapshot to replay from"));
+  const Finished directory = Log({"bisect", ftd_.dir().path()});
+  EXPECT_EQ(directory.exit_code, 2);
+  EXPECT_THAT(directory.err, HasSubstr("is no recording: it has no snapshot"));
+  EXPECT_EQ(std::ranges::count(directory.err, '\n'), 1) << directory.err;
+  EXPECT_THAT(Log({"bisect", "--help"}).out, HasSubstr("ftctl log bisect"));
+}
+
 TEST_F(FtctlLogTest, OtherFilesAreRefused) {
   for (const char* verb : {"check", "dump", "stat"}) {
     const Finished no_file = Log({verb, "/nowhere/x.ftlog"});

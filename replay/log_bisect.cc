@@ -216,6 +216,28 @@ class Bisect {
 
 }  // namespace
 
+std::string Render(const BisectReport& report) {
+  std::string text = report.verdict + "\n";
+  if (!report.noticed) return text;
+  if (const auto& entry = report.entry) {
+    text += "entry     " + Number(entry->position) + " to " +
+            Number(entry->end) + ", after " + Number(entry->instruction) +
+            " instructions of the log\n";
+    for (const std::string& event : entry->events) {
+      text += "          " + event + "\n";
+    }
+  }
+  text += "expected  " + report.expected + "\n";
+  text += "got       " + report.got + "\n";
+  for (const std::string& detail : report.details) {
+    text += "          " + detail + "\n";
+  }
+  text += "noticed   at position " + Number(report.noticed->position) +
+          ", instruction " + Number(report.noticed->instruction) +
+          "; equal until " + Number(report.noticed->last_equal) + "\n";
+  return text;
+}
+
 LogReplay::Awaitable<Result<BisectReport>> BisectRecording(
     asio::io_context& io, const Recording& recording, BisectOptions options) {
   Bisect bisect(io, recording, std::move(options));

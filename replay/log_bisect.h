@@ -50,6 +50,9 @@ struct BisectReport {
   std::string verdict;               // one line, in any case
 };
 
+// For people, some lines.
+std::string Render(const BisectReport& report);
+
 LogReplay::Awaitable<Result<BisectReport>> BisectRecording(
     boost::asio::io_context& io, const Recording& recording,
     BisectOptions options);

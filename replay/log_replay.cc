@@ -464,6 +464,13 @@ LogReplay::Awaitable<Result<ReplayReport>> CheckRecording(
     if (!advanced.ok()) co_return advanced.status();
     where = *advanced;
   }
+  // Behind the last mark there may be the end of the guest.
+  const bool more = recording.marks().empty() ||
+                    recording.marks().back().position < replay.position();
+  if (where == Where::kLogEnds && more &&
+      co_await replay.engine().WaitExit(kSettleTimeout)) {
+    where = Where::kExited;
+  }
   if (!report.difference) {
     report.difference = Interruption(replay, where, marks_left);
   }

@@ -142,8 +142,8 @@ class EnginePair {
   uint64_t carried() const {
     return recorder_ ? recorder_->carried() : carrier_->carried();
   }
-  // Somebody else found a failure here.
-  void Fail(const std::string& what);
+  // Somebody else found a failure here: the evidence stays.
+  void KeepAll() { failed_ = true; }
   // For whoever replays a recording; gone with this object, and with this
   // process.
   const std::string& ring_directory() const { return ring_dir_; }
@@ -210,6 +210,7 @@ class EnginePair {
   void EndEngine(Machine& machine);
   void KeepEvidence();
   Status Report(const std::string& what, const Status& status);
+  void Fail(const std::string& what);
 
   const PairOptions pair_options_;
   std::string log_dir_;   // consoles, stderr, QMP sockets
