@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "replay/busy_process.h"
 #include "replay/log_bisect.h"
 #include "replay/log_replay.h"
@@ -43,7 +45,7 @@ void ExpectEqual(EnginePair& pair, const Result<ReplayReport>& report) {
 }
 
 TEST(Recording, ReplaysTwice) {
-  EnginePair pair({.workload = "torture-tiny", .rounds = 5});
+  EnginePair pair({.workload = "torture-tiny", .rounds = 2});
   ASSERT_TRUE(RecordTiny(pair));
   pair.KillPrimary();
   auto opened = Recording::Open(pair.recording().directory());
@@ -53,6 +55,42 @@ TEST(Recording, ReplaysTwice) {
   options.one_instruction_per_block = LogWindow{
       .from = opened->marks()[0].position, .to = opened->marks()[1].position};
   ExpectEqual(pair, pair.Await(CheckRecording(pair.io(), *opened, options)));
+}
+
+// A recording that was not made by the machine that it says: no replay can be
+// right, and only the stretch can be named.
+TEST(Recording, OneThatNoReplayMatchesIsCalledThat) {
+  EnginePair pair({.workload = "torture-tiny", .rounds = 1});
+  ASSERT_TRUE(RecordTiny(pair));
+  pair.KillPrimary();
+  const std::string directory = pair.recording().directory();
+  const MachineDigest first = pair.recording().marks()[0];
+  MachineDigest wrong = pair.recording().marks()[1];
+  wrong.ram.back() = wrong.ram.back() == '0' ? '1' : '0';
+  std::filesystem::remove(pair.recording().marks_path());
+  Recording writer = pair.recording();
+  ASSERT_TRUE(writer.AddMark(first).ok());
+  ASSERT_TRUE(writer.AddMark(wrong).ok());
+  auto spoilt = Recording::Open(directory);
+  ASSERT_TRUE(spoilt.ok()) << spoilt.status().ToString();
+  auto report = pair.Await(
+      BisectRecording(pair.io(), *spoilt, {.suspect = OptionsFor(pair)}));
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  ASSERT_TRUE(report->noticed);
+  EXPECT_EQ(report->noticed->last_equal, first.position);
+  EXPECT_EQ(report->noticed->position, wrong.position);
+  EXPECT_FALSE(report->entry);
+  EXPECT_NE(report->verdict.find("every replay differs"), std::string::npos);
+
+  // Half a snapshot is none, and says so.
+  std::filesystem::resize_file(
+      spoilt->snapshot_path(),
+      std::filesystem::file_size(spoilt->snapshot_path()) / 2);
+  auto half = pair.Await(CheckRecording(pair.io(), *spoilt, OptionsFor(pair)));
+  ASSERT_FALSE(half.ok());
+  EXPECT_NE(half.status().message().find("cannot be loaded: the engine"),
+            std::string::npos)
+      << half.status().ToString();
 }
 
 // A cosmic ray in the middle of a replay: the finder names the entry behind
