@@ -17,6 +17,9 @@ using Where = LogReplay::Where;
 // it takes, each a replay up to the place.
 constexpr size_t kPointsPerRound = 16;
 
+// What the engine calls the expected side of a digest that differs.
+constexpr char kDigestWord[] = "checksum";
+
 std::string Number(uint64_t number) { return std::to_string(number); }
 
 class Bisect {
@@ -40,8 +43,10 @@ class Bisect {
     report_.marks = suspect->marks;
     report_.noticed = suspect->difference;
     if (!report_.noticed) {
-      report_.verdict = "the replay is the recorded machine: " +
-                        std::to_string(suspect->marks) + " marks are equal";
+      report_.verdict =
+          "the replay is the recorded machine: all digests in "
+          "the log and " +
+          std::to_string(suspect->marks) + " marks are equal";
       co_return report_;
     }
     report_.expected = report_.noticed->expected;
@@ -51,14 +56,13 @@ class Bisect {
     auto reference =
         co_await CheckRecording(io_, recording_, reference_options_);
     if (!reference.ok()) co_return reference.status();
-    Status done;
     if (reference->difference &&
         reference->difference->last_equal <= report_.noticed->last_equal) {
-      done = NameByDigest();
-    } else {
-      done = co_await Narrow();
+      NameByDigest();
+      co_return report_;
     }
-    if (!done.ok()) co_return done;
+    const Status narrowed = co_await Narrow();
+    if (!narrowed.ok()) co_return narrowed;
     co_return report_;
   }
 
@@ -77,24 +81,24 @@ class Bisect {
   }
 
   // Every replay differs from the recording: its own digests have to tell.
-  Status NameByDigest() {
-    auto entry =
-        EntryEndingAt(recording_.log_path(), report_.noticed->position);
-    if (!entry.ok()) return entry.status();
-    auto before = EntryEndingAt(recording_.log_path(), entry->position);
-    const bool dense = entry->has_state && before.ok() && before->has_state;
-    if (dense) {
-      report_.entry = *entry;
-      report_.verdict =
-          "every replay differs from the recording, first in "
-          "the entry at position " +
-          Number(entry->position);
+  // The one that differed is the last before the place where it was noticed,
+  // which may be in the entry behind it.
+  void NameByDigest() {
+    const bool digest =
+        report_.noticed->expected.find(kDigestWord) != std::string::npos;
+    const auto state =
+        LastStateBefore(recording_.log_path(), report_.noticed->position);
+    report_.verdict = "every replay differs from the recording, ";
+    if (digest && state.ok() &&
+        state.value().previous == state.value().entry.position) {
+      report_.entry = state.value().entry;
+      report_.verdict +=
+          "first in the entry at position " + Number(report_.entry->position);
     } else {
-      report_.verdict = "every replay differs from the recording, somewhere " +
-                        Stretch() +
-                        "; a recording with dense digests would name the entry";
+      report_.verdict += "somewhere " + Stretch() +
+                         "; a recording with dense digests would name the "
+                         "entry";
     }
-    return Status::Ok();
   }
 
   Awaitable<Status> Narrow() {

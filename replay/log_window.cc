@@ -42,13 +42,37 @@ Result<LogEntryText> EntryEndingAt(const std::string& log_path, uint64_t end) {
     if (text.end < end) continue;
     while (auto event = (*scan)->NextEvent()) {
       text.events.push_back(Summary(*event));
-      text.has_state |= event->kind == EventKind::kState;
     }
   }
   if (auto status = (*scan)->status(); !status.ok()) return status;
   if (text.end >= end && text.end != 0) return text;
   return Status::Invalid(log_path + " has no entry at position " +
                          std::to_string(end));
+}
+
+Result<LastState> LastStateBefore(const std::string& log_path,
+                                  uint64_t position) {
+  auto scan = LogScan::Open(log_path);
+  if (!scan.ok()) return scan.status();
+  uint64_t last = 0, previous = 0;  // ends of entries
+  while ((*scan)->position() < position && (*scan)->NextEntry()) {
+    const uint64_t end = (*scan)->position();
+    while (auto event = (*scan)->NextEvent()) {
+      if (event->kind != EventKind::kState || last == end ||
+          event->position + event->bytes > position) {
+        continue;
+      }
+      previous = last;
+      last = end;
+    }
+  }
+  if (auto status = (*scan)->status(); !status.ok()) return status;
+  if (last == 0) {
+    return Status::Invalid(log_path + " has no digests of the whole machine");
+  }
+  auto entry = EntryEndingAt(log_path, last);
+  if (!entry.ok()) return entry.status();
+  return LastState{.entry = std::move(*entry), .previous = previous};
 }
 
 Result<std::vector<uint64_t>> EntryEnds(const std::string& log_path,

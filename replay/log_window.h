@@ -29,11 +29,20 @@ struct LogEntryText {
   uint64_t end = 0;
   uint64_t instruction = 0;  // since the log began, before its first event
   std::vector<std::string> events = {};  // Summary() of each
-  bool has_state = false;                // a digest of the whole machine
 };
 
 // The entry that ends at `end` or, if none does, has `end` inside.
 Result<LogEntryText> EntryEndingAt(const std::string& log_path, uint64_t end);
+
+// The last digest of the whole machine (EventKind::kState) that is in the log
+// before `position`.
+struct LastState {
+  LogEntryText entry;     // that has it
+  uint64_t previous = 0;  // end of the entry with the one before; 0: none
+};
+// Invalid if there is none.
+Result<LastState> LastStateBefore(const std::string& log_path,
+                                  uint64_t position);
 
 // The ends of all entries that end after `from` and not after `to`.
 Result<std::vector<uint64_t>> EntryEnds(const std::string& log_path,

@@ -119,6 +119,38 @@ TEST_F(LogWindowTest, EntriesAreFoundByTheirEnds) {
               ElementsAre(3 * kEntry, 4 * kEntry));
 }
 
+// Digests of the whole machine in the second and the third of four entries.
+TEST_F(RecordingTest, TheLastStateBeforeAPosition) {
+  constexpr uint64_t kState = 1 + 4 * 4 + 1, kEntry = 4 + kState;
+  logchannel::ArchivedLogHead head;
+  head.set_ring_version(3);
+  const std::string path = path_ + "/states.ftlog";
+  auto log = logchannel::ArchivedLogWriter::Create(path, head);
+  ASSERT_TRUE(log.ok());
+  for (int kind : {0, 29, 29, 0}) {
+    const uint32_t bytes = kind == 29 ? kState : 5;
+    std::vector<std::byte> entry(4 + bytes);
+    logchannel::EncodeEntryHeader(
+        {.payload_bytes = bytes},
+        std::span(entry).first<logchannel::kEntryHeaderBytes>());
+    entry[4] = static_cast<std::byte>(kind);
+    ASSERT_TRUE((*log)->Append(entry).ok());
+  }
+  ASSERT_TRUE((*log)->Finish().ok());
+  EXPECT_FALSE(LastStateBefore(path, 9).ok());
+  // The engine has read into the next entry when it compares.
+  for (uint64_t noticed : {9 + kEntry, 9 + kEntry + 5}) {
+    auto state = LastStateBefore(path, noticed);
+    ASSERT_TRUE(state.ok()) << state.status().ToString();
+    EXPECT_EQ(state->entry.position, 9u);
+    EXPECT_EQ(state->previous, 0u);
+  }
+  auto state = LastStateBefore(path, 9 + 2 * kEntry + 5);
+  ASSERT_TRUE(state.ok()) << state.status().ToString();
+  EXPECT_EQ(state->entry.position, 9 + kEntry);
+  EXPECT_EQ(state->previous, state->entry.position);
+}
+
 TEST(MachineDifference, RegistersLineByLine) {
   EXPECT_THAT(DifferentLines("A=1 B=2\r\nC=3\r\n", "A=1 B=2\r\nC=4\r\n"),
               ElementsAre("registers: C=4, not C=3"));
