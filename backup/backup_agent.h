@@ -103,6 +103,16 @@ class BackupListener {
   virtual void OnBackupEvent(const std::string& what) = 0;
 };
 
+// Which part of the log in a diverged engine's ring is worth keeping.
+struct LogToKeep {
+  uint64_t epoch = 0;
+  uint64_t clone = 0;  // where the clone was taken
+  // The clone, or the oldest end of an entry that this side knows of and that
+  // the ring still has.
+  uint64_t first = 0;
+  std::string why;  // the divergence, in one line
+};
+
 // What only host knows: how an engine is started here.
 struct LaunchedBackup {
   std::unique_ptr<replay::Engine> engine;
@@ -119,7 +129,8 @@ class BackupHost {
   virtual bool IsLiveHere(const std::string& vm) = 0;
   // The engine of `vm` has diverged and stands still: its ring has the log
   // that shows how, and will be removed when this ends.
-  virtual boost::asio::awaitable<void> KeepLog(const std::string& vm) = 0;
+  virtual boost::asio::awaitable<void> KeepLog(const std::string& vm,
+                                               LogToKeep log) = 0;
   // Called after the engine of a backup that did not go live is gone:
   // the taps may be removed.
   // Ring, doorbells and QMP socket are removed already.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // How a backup ends: refused, live, or halted.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -174,7 +175,17 @@ asio::awaitable<Outcome> BackupAgent::Impl::Leave(std::string reason,
                               Now() + options_.farewell_timeout);
   }
   // After the farewell, for the primary waits for that.
-  if (divergence_) co_await host_.KeepLog(vm());
+  if (divergence_ && engine_ && entitlement_.following()) {
+    const logchannel::LogRing& ring = engine_->ring();
+    const LogPosition committed = ring.committed();
+    const LogPosition oldest =
+        committed - std::min<uint64_t>(committed, ring.data_size());
+    LogToKeep log = {.epoch = hello_.epoch(),
+                     .clone = clone_,
+                     .first = boundaries_.First(oldest).value_or(committed),
+                     .why = "divergence " + *divergence_};
+    co_await host_.KeepLog(vm(), std::move(log));
+  }
   co_return Ended(End::kHalted, std::move(reason), std::move(why));
 }
 

@@ -110,6 +110,8 @@ asio::awaitable<Status> BackupAgent::Impl::OnCloneDone(LogPosition position) {
   }
   Report("following from " + std::to_string(position));
   told_replayed_ = position;
+  clone_ = position;
+  boundaries_.Add(position);
   doorbell_ = std::make_unique<logchannel::RingDoorbell>(io_, engine_->ring());
   tasks_.Spawn(AckLoop());
   co_return Status::Ok();
@@ -133,6 +135,7 @@ asio::awaitable<Status> BackupAgent::Impl::OnEntries(
     if (ending_ || !may_take()) co_return Status::Ok();
   }
   entitlement_.OnAppended(entries.first() + bytes.size());
+  boundaries_.Add(entries.first() + bytes.size());
   log_bytes_ += bytes.size();
   if (entries.released() > peer_released_) {
     peer_released_ = entries.released();

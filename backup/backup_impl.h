@@ -18,6 +18,7 @@
 #include "backup/admission.h"
 #include "backup/backup_agent.h"
 #include "backup/entitlement.h"
+#include "backup/entry_boundaries.h"
 #include "fencing/async_test_and_set.h"
 #include "logchannel/connection.h"
 #include "logchannel/heartbeat_port.h"
@@ -118,6 +119,8 @@ class BackupAgent::Impl final : public replay::EngineListener {
   uint64_t log_bytes_ = 0;
   uint64_t peer_released_ = 0;
   LogPosition told_replayed_ = 0;  // in the last Ack
+  LogPosition clone_ = 0;          // CloneDone's
+  EntryBoundaries boundaries_;     // from the clone on
   Time clone_deadline_{};
 
   // Facts, each set once and for good.

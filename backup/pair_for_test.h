@@ -118,7 +118,8 @@ class PairTest : public ::testing::Test,
   boost::asio::awaitable<Result<LaunchedBackup>> LaunchBackup(
       const replay::VmDefinition& vm) override;
   bool IsLiveHere(const std::string&) override { return live_here_; }
-  boost::asio::awaitable<void> KeepLog(const std::string&) override {
+  boost::asio::awaitable<void> KeepLog(const std::string&,
+                                        LogToKeep) override {
     ++logs_kept_;
     co_return;
   }

@@ -19,6 +19,23 @@ int Report(const ft::Status& status) {
   return status.code() == ft::Code::kFailed ? 1 : 2;
 }
 
+// "log dump" is the verb "dump" of the group "log".
+CLI::App* AddVerb(CLI::App& app, const ft::cli::Verb& verb) {
+  const std::string name = verb.name();
+  const size_t space = name.find(' ');
+  if (space == std::string::npos) {
+    return app.add_subcommand(name, verb.help());
+  }
+  const std::string group_name = name.substr(0, space);
+  auto groups = app.get_subcommands(
+      [&](CLI::App* sub) { return sub->get_name() == group_name; });
+  if (groups.empty()) {
+    groups = {app.add_subcommand(group_name, "Look into archived logs")};
+    groups.front()->require_subcommand(1)->fallthrough();
+  }
+  return groups.front()->add_subcommand(name.substr(space + 1), verb.help());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -32,7 +49,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   std::map<CLI::App*, ft::cli::Verb*> verbs;
   for (ft::cli::Verb* verb : ft::cli::AllVerbs()) {
-    CLI::App* sub = app.add_subcommand(verb->name(), verb->help());
+    CLI::App* sub = AddVerb(app, *verb);
     sub->footer("Example:\n  " + verb->example());
     verb->AddOptions(*sub);
     verbs[sub] = verb;
@@ -43,6 +60,8 @@ int main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);
     return Report(ft::Status::Invalid(error.what(), "see ftctl --help"));
   }
+  CLI::App* chosen = app.get_subcommands().front();
+  while (!verbs.contains(chosen)) chosen = chosen->get_subcommands().front();
   ft::cli::Client client(socket_path);
-  return Report(verbs.at(app.get_subcommands().front())->Run(client));
+  return Report(verbs.at(chosen)->Run(client));
 }

@@ -23,6 +23,7 @@ namespace ft::cli {
 class Verb {
  public:
   virtual ~Verb() = default;
+  // One word, or a group and a word: "log dump".
   virtual std::string name() const = 0;
   virtual std::string help() const = 0;     // one line, no full stop
   virtual std::string example() const = 0;  // a command line

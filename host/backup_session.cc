@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <filesystem>
 #include <functional>
 
+#include "host/archive_ring.h"
 #include "host/engine_launcher.h"
 #include "host/offload.h"
 #include "host/state_store.h"
@@ -105,15 +105,12 @@ bool BackupSession::IsLiveHere(const std::string& vm) {
   return registry_.HasEngine(vm);
 }
 
-boost::asio::awaitable<void> BackupSession::KeepLog(const std::string& vm) {
-  std::function<Status()> copy = [from = context_.launcher.RingPath(vm),
+boost::asio::awaitable<void> BackupSession::KeepLog(const std::string& vm,
+                                                    backup::LogToKeep log) {
+  std::function<Status()> copy = [vm, log = std::move(log),
+                                  from = context_.launcher.RingPath(vm),
                                   to = context_.store.divergence_path(vm)] {
-    std::error_code error;
-    std::filesystem::copy_file(
-        from, to, std::filesystem::copy_options::overwrite_existing, error);
-    if (!error) return Status::Ok();
-    return Status::Unavailable("cannot keep the log of the divergence in " +
-                               to + ": " + error.message());
+    return ArchiveRing(from, vm, log, to);
   };
   auto kept = co_await Offload<Status>(context_.blocking, kKeepLogTimeout,
                                        std::move(copy));

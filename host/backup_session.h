@@ -50,7 +50,8 @@ class BackupSession : private backup::BackupHost,
   boost::asio::awaitable<Result<backup::LaunchedBackup>> LaunchBackup(
       const replay::VmDefinition& vm) override;
   bool IsLiveHere(const std::string& vm) override;
-  boost::asio::awaitable<void> KeepLog(const std::string& vm) override;
+  boost::asio::awaitable<void> KeepLog(const std::string& vm,
+                                        backup::LogToKeep log) override;
   void BackupEngineGone(const std::string& vm) override;
   // backup::BackupListener
   void OnBackupState(backup::State state, const std::string& why) override;

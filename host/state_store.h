@@ -69,10 +69,10 @@ class StateStore {
   // Removes vm.toml first, then the rest.
   Status Remove(const std::string& vm);
 
-  // Where the log of the last divergence of `vm` is kept: a ring file
-  // (logchannel/ring_layout.h).
+  // Where the log of the last divergence of `vm` is kept: an archived log
+  // (logchannel/archived_log.h).
   std::string divergence_path(const std::string& vm) const {
-    return state_dir_ + "/vms/" + vm + "/divergence.ring";
+    return state_dir_ + "/vms/" + vm + "/divergence.ftlog";
   }
   std::string events_path() const { return state_dir_ + "/events.jsonl"; }
 

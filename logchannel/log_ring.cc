@@ -179,26 +179,43 @@ size_t LogRing::free_bytes() const {
 }
 
 size_t LogRing::ReadEntries(LogPosition from, std::span<std::byte> out) const {
+  const Result<size_t> total = CopyEntries(from, out);
+  FT_CHECK(total.ok()) << total.status().message();
+  return *total;
+}
+
+Result<size_t> LogRing::CopyEntries(LogPosition from,
+                                    std::span<std::byte> out) const {
   FT_CHECK(out.size() >= kEntryBytesMax) << "room for " << out.size();
   const LogPosition acknowledged = this->acknowledged();
   const LogPosition committed = this->committed();
-  FT_CHECK(acknowledged <= from && from <= committed &&
-           committed - from <= data_size_)
-      << path_ << ": read from " << from << ", acknowledged " << acknowledged
-      << ", committed " << committed;
-
+  if (acknowledged > from || from > committed ||
+      committed - from > data_size_) {
+    return Status::Invalid(path_ + ": read from " + std::to_string(from) +
+                           ", acknowledged " + std::to_string(acknowledged) +
+                           ", committed " + std::to_string(committed));
+  }
   size_t total = 0;
   while (from + total < committed) {
     const LogPosition position = from + total;
     std::array<std::byte, kEntryHeaderBytes> word;
+    if (committed - position < word.size()) {
+      return Status::Invalid(
+          path_ + ": entry header at position " + std::to_string(position) +
+          " reaches past committed " + std::to_string(committed));
+    }
     CopyOut(position, word);
     const auto header = DecodeEntryHeader(word);
-    FT_CHECK(header.ok()) << path_ << ": " << header.status().message()
-                          << " at position " << position;
-    FT_CHECK(header->entry_bytes() <= committed - position)
-        << path_ << ": entry of " << header->payload_bytes
-        << " bytes at position " << position << " reaches past committed "
-        << committed;
+    if (!header.ok()) {
+      return Status::Invalid(path_ + ": " + header.status().message() +
+                             " at position " + std::to_string(position));
+    }
+    if (header->entry_bytes() > committed - position) {
+      return Status::Invalid(
+          path_ + ": entry of " + std::to_string(header->payload_bytes) +
+          " bytes at position " + std::to_string(position) +
+          " reaches past committed " + std::to_string(committed));
+    }
     if (total + header->entry_bytes() > out.size()) break;
     total += header->entry_bytes();
   }

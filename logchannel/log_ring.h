@@ -129,6 +129,11 @@ class LogRing {
   void SetPeerReleased(LogPosition position);
 
   // --- Both.
+  // As ReadEntries, in either direction and for who looks at a log after the
+  // fact: Invalid where `from` is not in the ring any more, or what lies
+  // there is no log. A replay ring has what was appended since the clone, as
+  // far back as it has not been overwritten.
+  Result<size_t> CopyEntries(LogPosition from, std::span<std::byte> out) const;
   // ftd lives; call at least every 100 ms.
   void Beat();
 

@@ -192,6 +192,11 @@ Engine::Awaitable<Result<EngineState>> Engine::Query() {
 Engine::Awaitable<Result<CloneResult>> Engine::Clone(std::string host,
                                                      uint16_t port,
                                                      Milliseconds timeout) {
+  return CloneTo("tcp:" + host + ":" + std::to_string(port), timeout);
+}
+
+Engine::Awaitable<Result<CloneResult>> Engine::CloneTo(std::string uri,
+                                                       Milliseconds timeout) {
   auto state = state_;
   if (state->clone) {
     co_return Status::Invalid(state->name() + " is being cloned already");
@@ -199,7 +204,7 @@ Engine::Awaitable<Result<CloneResult>> Engine::Clone(std::string host,
   auto clone = std::make_shared<OneShot<Result<CloneResult>>>(state->executor);
   state->clone = clone;
   json::object arguments;
-  arguments["uri"] = "tcp:" + host + ":" + std::to_string(port);
+  arguments["uri"] = uri;
   auto begun = co_await state->Execute("x-ft-clone", std::move(arguments));
   if (!begun.ok()) {
     state->clone.reset();
@@ -215,6 +220,13 @@ Engine::Awaitable<Result<CloneResult>> Engine::Clone(std::string host,
   co_return Status::Unavailable("the clone of " + state->name() +
                                 " did not end within " +
                                 std::to_string(timeout.count()) + " ms");
+}
+
+Engine::Awaitable<Status> Engine::Load(std::string uri) {
+  json::object arguments;
+  arguments["uri"] = uri;
+  co_return Discard(
+      co_await state_->Execute("migrate-incoming", std::move(arguments)));
 }
 
 Engine::Awaitable<Result<uint64_t>> Engine::Protect() {
@@ -259,6 +271,18 @@ Engine::Awaitable<Status> Engine::Stop() {
 
 Engine::Awaitable<Status> Engine::Cont() {
   co_return Discard(co_await state_->Execute("cont", json::object()));
+}
+
+Engine::Awaitable<Result<std::string>> Engine::Monitor(std::string line,
+                                                       Milliseconds timeout) {
+  auto state = state_;
+  json::object arguments;
+  arguments["command-line"] = line;
+  auto answer = co_await state->qmp->Execute("human-monitor-command",
+                                             std::move(arguments), timeout);
+  if (!answer.ok()) co_return answer.status();
+  const json::string* text = answer->if_string();
+  co_return text ? std::string(text->begin(), text->end()) : std::string();
 }
 
 Engine::Awaitable<void> Engine::Quit(Milliseconds grace) {

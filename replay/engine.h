@@ -99,6 +99,12 @@ class Engine {
   Awaitable<Result<CloneResult>> Clone(
       std::string host, uint16_t port,
       Milliseconds timeout = std::chrono::seconds(120));
+  // The same, to any uri of QEMU's migration ("exec:cat > FILE"): a snapshot.
+  Awaitable<Result<CloneResult>> CloneTo(
+      std::string uri, Milliseconds timeout = std::chrono::seconds(120));
+  // Only with `incoming` = "defer": loads a clone from such a uri. OnFollow
+  // comes, or the process ends.
+  Awaitable<Status> Load(std::string uri);
   // The position after which every output is held.
   Awaitable<Result<uint64_t>> Protect();
   // Only after a won test-and-set, or a Bye: releases all held outputs.
@@ -111,6 +117,10 @@ class Engine {
   Awaitable<Result<MachineDigest>> Digest();
   Awaitable<Status> Stop();
   Awaitable<Status> Cont();
+  // A line for QEMU's human monitor, and what it says; for what has no QMP
+  // command ("singlestep on", "info registers").
+  Awaitable<Result<std::string>> Monitor(
+      std::string line, Milliseconds timeout = std::chrono::seconds(60));
 
   // Asks the engine to end and waits; kills it after `grace`. On return the
   // process has ended.

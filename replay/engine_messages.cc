@@ -172,6 +172,7 @@ Divergence ParseDivergence(const json::object& data) {
   Divergence divergence;
   FieldReader(&data)
       .Read("position", divergence.position)
+      .Read("icount", divergence.icount)
       .Read("expected", divergence.expected)
       .Read("got", divergence.got);
   return divergence;

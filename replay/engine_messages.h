@@ -69,6 +69,7 @@ std::string FirstDifference(const MachineDigest& a, const MachineDigest& b);
 // The event FT_DIVERGENCE.
 struct Divergence {
   uint64_t position = 0;
+  uint64_t icount = 0;
   std::string expected;
   std::string got;
 };

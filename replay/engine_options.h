@@ -35,7 +35,8 @@ struct EngineOptions {
   // One tap per vm.nics entry, in order; made by CreateTap() before.
   std::vector<std::string> taps;
 
-  // Set on a backup only: "tcp:ADDRESS:PORT", where the clone arrives.
+  // Set on a backup only: "tcp:ADDRESS:PORT", where the clone arrives, or
+  // "defer": it comes with Engine::Load().
   std::optional<std::string> incoming;
 
   // Appended as they are; tests show with them what the engine refuses.

@@ -99,6 +99,22 @@ Status AddToBridge(const std::string& tap, const std::string& bridge,
   return Errno("adding tap " + tap + " to bridge " + bridge);
 }
 
+// `bridge` may be null.
+Status MakeTap(const std::string& tap, const std::string* bridge) {
+  if (auto status = DeleteTap(tap); !status.ok()) return status;
+  const ScopedFd tun = OpenTun();
+  if (auto status = AttachTun(tap, tun.get()); !status.ok()) return status;
+  DisableIpv6(tap);
+  const ScopedFd control = OpenControl();
+  if (bridge != nullptr) {
+    auto status = AddToBridge(tap, *bridge, control.get());
+    if (!status.ok()) return status;
+  }
+  if (auto status = SetUp(tap, control.get()); !status.ok()) return status;
+  if (ioctl(tun.get(), TUNSETPERSIST, 1) != 0) return Errno("tap " + tap);
+  return Status::Ok();
+}
+
 }  // namespace
 
 std::string TapName(const std::string& vm_name, size_t nic_index) {
@@ -140,17 +156,12 @@ Status CheckBridge(const std::string& bridge) {
 Status CreateTap(const std::string& tap, const std::string& bridge) {
   if (auto status = CheckName(tap); !status.ok()) return status;
   if (auto status = CheckBridge(bridge); !status.ok()) return status;
-  if (auto status = DeleteTap(tap); !status.ok()) return status;
-  const ScopedFd tun = OpenTun();
-  if (auto status = AttachTun(tap, tun.get()); !status.ok()) return status;
-  DisableIpv6(tap);
-  const ScopedFd control = OpenControl();
-  if (auto status = AddToBridge(tap, bridge, control.get()); !status.ok()) {
-    return status;
-  }
-  if (auto status = SetUp(tap, control.get()); !status.ok()) return status;
-  if (ioctl(tun.get(), TUNSETPERSIST, 1) != 0) return Errno("tap " + tap);
-  return Status::Ok();
+  return MakeTap(tap, &bridge);
+}
+
+Status CreateLoneTap(const std::string& tap) {
+  if (auto status = CheckName(tap); !status.ok()) return status;
+  return MakeTap(tap, nullptr);
 }
 
 Status DeleteTap(const std::string& tap) {

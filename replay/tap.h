@@ -28,6 +28,9 @@ Status CheckBridge(const std::string& bridge);
 // live engine has open, is refused. On any error nothing is left behind.
 Status CreateTap(const std::string& tap, const std::string& bridge);
 
+// The same without a bridge: the end of a NIC that nobody is to reach.
+Status CreateLoneTap(const std::string& tap);
+
 // Ok when there is no such interface. kFailed while an engine has it open.
 Status DeleteTap(const std::string& tap);
 

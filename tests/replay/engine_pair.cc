@@ -110,6 +110,7 @@ EnginePair::EnginePair(PairOptions options)
 EnginePair::~EnginePair() {
   ending_ = true;
   if (carrier_) carrier_->Stop();
+  if (recorder_) recorder_->Stop();
   WaitUntil([&] { return coroutines_ == 0; }, std::chrono::seconds(10));
   failed_ = failed_ || ::testing::Test::HasFailure();
   if (failed_) KeepEvidence();
@@ -145,8 +146,8 @@ void EnginePair::KeepEvidence() {
   if (backup_.engine) {
     commands << FormatCommand(EngineCommand(backup_.options)) << "\n";
   }
-  if (carrier_) {
-    carrier_->WriteArchive(log_dir_ + "/log." + Number(clone_.position));
+  if (carrier_ && pair_options_.archive) {
+    (void)carrier_->WriteArchive(log_dir_ + "/log.ftlog", "a test failed");
   }
   std::ofstream marks(log_dir_ + "/marks");
   for (const std::string& mark : all_marks_) marks << mark << "\n";
@@ -291,6 +292,32 @@ bool EnginePair::Clone() {
   return true;
 }
 
+bool EnginePair::Record() {
+  const std::string directory = log_dir_ + "/recording";
+  std::filesystem::create_directory(directory);
+  recorder_.emplace(*primary_.engine, *primary_.bell, directory, "a test");
+  auto clone = Await(recorder_->Begin(kCloneTimeout));
+  if (!Report("snapshot", clone.status()).ok()) return false;
+  clone_ = *clone;
+  Spawn(recorder_->Carry(), "recorder");
+  return true;
+}
+
+bool EnginePair::EndRecording() {
+  auto& ring = primary_.engine->ring();
+  if (primary_.exit_reason.empty() && !StopAndMark()) return false;
+  WaitUntil([&] { return recorder_->carried() == ring.committed(); },
+            kSettleTimeout);
+  ending_ = true;
+  recorder_->Stop();
+  WaitUntil([&] { return coroutines_ == 0; }, kSettleTimeout);
+  if (recorder_->carried() != ring.committed()) {
+    Fail("the log ends at " + Number(recorder_->carried()) +
+         ", the primary's at " + Number(ring.committed()));
+  }
+  return Report("log", recorder_->Finish()).ok();
+}
+
 void EnginePair::Feed(uint64_t until) { Spawn(carrier_->Feed(until), "feed"); }
 
 asio::awaitable<void> EnginePair::Beat() {
@@ -428,15 +455,18 @@ bool EnginePair::StopAndMark() {
         return failed_ || Query(Side::kPrimary).committed == digest.position;
       },
       kSettleTimeout);
-  marks_.push_back(digest);
   all_marks_.push_back(Describe(digest));
+  if (recorder_) {
+    if (!Report("mark", recorder_->Mark(digest)).ok()) return false;
+  } else {
+    marks_.push_back(digest);
+  }
   // The archive gets a piece that ends here.
-  if (WaitUntil([&] { return carrier_->carried() >= digest.position; },
-                kSettleTimeout)) {
+  if (WaitUntil([&] { return carried() >= digest.position; }, kSettleTimeout)) {
     return true;
   }
-  Fail("the log ends at " + Number(carrier_->carried()) +
-       ", the stopped primary is at " + Number(digest.position));
+  Fail("the log ends at " + Number(carried()) + ", the stopped primary is at " +
+       Number(digest.position));
   return false;
 }
 
@@ -453,7 +483,8 @@ bool EnginePair::CompareNextMark() {
 
 bool EnginePair::CompareHere() {
   if (!StopAndMark()) return false;
-  if (!pair_options_.archive && !CompareNextMark()) return false;
+  const bool now = !pair_options_.archive && !recorder_;
+  if (now && !CompareNextMark()) return false;
   return Report("cont", Await(primary_.engine->Cont())).ok();
 }
 

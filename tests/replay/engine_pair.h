@@ -16,11 +16,13 @@
 // rings, the archived log and the primary's digests where it was compared (or
 // was to be) stay, and the directory's name is printed.
 //
-// Three ways to run a guest:
+// Four ways to run a guest:
 //
 //     streamed   Clone() and the backup replays what is carried at once
 //     archived   .archive = true: the log is kept here while the backup
 //                waits with an idle vCPU; Feed() then carries all of it
+//     recorded   Record() instead of Clone(): snapshot, log and digests go
+//                into a directory, to be replayed by replay/log_replay.h
 //     plain      .plain = true: one engine, neither counting instructions
 //                nor recording; what FT is measured against
 //
@@ -41,6 +43,7 @@
 
 #include "logchannel/ring_doorbell.h"
 #include "replay/engine.h"
+#include "replay/log_recorder.h"
 #include "tests/replay/console_watch.h"
 #include "tests/replay/engine_guard.h"
 #include "tests/replay/log_carrier.h"
@@ -98,6 +101,12 @@ class EnginePair {
   bool PrepareBackup();
   // Clones the primary into the backup and begins to carry the log.
   bool Clone();
+  // From here on there is no backup, but recording() (in evidence(), so it
+  // is gone with this object unless something failed).
+  bool Record();
+  const Recording& recording() const { return recorder_->recording(); }
+  // Stops and marks the primary, if it lives, and completes the recording.
+  bool EndRecording();
   bool Protect();
   // Archived pairs: begins to carry the archive into the backup, as fast as
   // it replays; all of it and what comes after it, or up to a position.
@@ -132,7 +141,14 @@ class EnginePair {
   const std::optional<Divergence>& divergence() const { return divergence_; }
   const CloneResult& clone_result() const { return clone_; }
   // The end of the log that was carried so far. After Clone().
-  uint64_t carried() const { return carrier_->carried(); }
+  uint64_t carried() const {
+    return recorder_ ? recorder_->carried() : carrier_->carried();
+  }
+  // Somebody else found a failure here: the evidence stays.
+  void KeepAll() { failed_ = true; }
+  // For whoever replays a recording; gone with this object, and with this
+  // process.
+  const std::string& ring_directory() const { return ring_dir_; }
   // Something went wrong here; evidence is kept in this directory.
   bool failed() const { return failed_; }
   const std::string& evidence() const { return log_dir_; }
@@ -141,13 +157,15 @@ class EnginePair {
 
   // In the middle of a run: the primary stands still while its digest and the
   // backup's at the same position are compared. Of an archived pair only the
-  // primary's is taken now, and compared when that much has been fed.
+  // primary's is taken now, and compared when that much has been fed; of a
+  // recorded one it becomes a mark of the recording.
   bool CompareHere();
   // Stops the primary, drains the backup (fed first, if the log is archived),
   // and expects equal digests and that the backup's console is what the
   // primary's became since the clone.
   void ExpectIdentical();
 
+  boost::asio::io_context& io() { return io_; }
   // Runs one coroutine to its end.
   template <typename T>
   T Await(boost::asio::awaitable<T> coroutine) {
@@ -209,10 +227,11 @@ class EnginePair {
   std::optional<uint64_t> followed_;  // FT_FOLLOW's position
   std::optional<Divergence> divergence_;
   uint16_t clone_port_ = 0;
-  std::optional<LogCarrier> carrier_;   // from the clone on
-  std::deque<MachineDigest> marks_;     // of the primary, to be compared
-  std::vector<std::string> all_marks_;  // for the evidence
-  bool fed_all_ = false;                // Feed() of everything has begun
+  std::optional<LogCarrier> carrier_;    // from the clone on
+  std::optional<LogRecorder> recorder_;  // instead, when recording
+  std::deque<MachineDigest> marks_;      // of the primary, to be compared
+  std::vector<std::string> all_marks_;   // for the evidence
+  bool fed_all_ = false;                 // Feed() of everything has begun
   bool ending_ = false;
   bool failed_ = false;
   int coroutines_ = 0;  // the carrier's and Beat, while they live

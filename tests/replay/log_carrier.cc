@@ -3,7 +3,8 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fstream>
+
+#include "logchannel/archived_log.h"
 
 namespace ft::replay {
 
@@ -14,6 +15,7 @@ LogCarrier::LogCarrier(End primary, End backup, uint64_t position, bool archive)
       backup_(backup),
       archiving_(archive),
       streaming_(!archive),
+      first_(position),
       carried_(position),
       fed_(position) {}
 
@@ -72,13 +74,19 @@ void LogCarrier::Stop() {
   backup_.bell.Cancel();
 }
 
-void LogCarrier::WriteArchive(const std::string& path) const {
-  if (!archiving_) return;
-  std::ofstream log(path, std::ios::binary);
+Status LogCarrier::WriteArchive(const std::string& path,
+                                const std::string& why) const {
+  logchannel::ArchivedLogHead head;
+  head.set_engine_build(primary_.ring.engine_build());
+  head.set_first(first_);
+  head.set_clone(first_);
+  head.set_why(why);
+  auto log = logchannel::ArchivedLogWriter::Create(path, std::move(head));
+  if (!log.ok()) return log.status();
   for (const auto& piece : archive_) {
-    log.write(reinterpret_cast<const char*>(piece.data()),
-              static_cast<std::streamsize>(piece.size()));
+    if (auto status = (*log)->Append(piece); !status.ok()) return status;
   }
+  return (*log)->Finish();
 }
 
 }  // namespace ft::replay

@@ -52,8 +52,8 @@ class LogCarrier {
   // The end of what was taken from the primary and acknowledged to it: it is
   // in the backup's ring, or in the archive.
   uint64_t carried() const { return carried_; }
-  // The archived log, as it came.
-  void WriteArchive(const std::string& path) const;
+  // The archived log, for evidence (logchannel/archived_log.h).
+  Status WriteArchive(const std::string& path, const std::string& why) const;
 
  private:
   // False when Stop() came before there was room.
@@ -66,6 +66,7 @@ class LogCarrier {
   bool streaming_;  // what is carried goes to the backup at once
   bool carrying_ = true;
   bool stopping_ = false;
+  const uint64_t first_;  // where the log begins
   uint64_t carried_;
   std::deque<std::vector<std::byte>> archive_;  // as each read found it
   size_t fed_pieces_ = 0;                       // of the archive

@@ -108,7 +108,9 @@ TEST_F(Failover, DivergedBackup_IsClonedAnew) {
     return events(a()).find("cloning anew to hostB") != std::string::npos &&
            Field(a(), "state") == "protected";
   })) << events(a());
-  EXPECT_NE(events(b()).find("divergence is kept in"), std::string::npos);
+  const size_t kept = events(b()).find("divergence is kept in");
+  ASSERT_NE(kept, std::string::npos);
+  EXPECT_NE(events(b()).find("divergence.ftlog", kept), std::string::npos);
   EXPECT_TRUE(writer->WaitForMore(300, milliseconds(20000)));
   EXPECT_EQ(bed().LiveSides(), 1);
   ExpectFlawless(*writer);

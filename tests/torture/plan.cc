@@ -129,6 +129,7 @@ Trial PlanTrial(uint64_t seed, int number,
   for (int i = 0; i < kCompares; ++i) {
     trial.compare_after.push_back(Within(random, kCompareWithinMs));
   }
+  trial.window_at = static_cast<double>(random() % 90) / 100;
   return trial;
 }
 

@@ -42,8 +42,8 @@ const Workload* FindWorkload(const std::string& name);
 struct Trial {
   int number = 0;  // from 1
   const Workload* workload = nullptr;
-  // Streamed: the backup follows at once. Else the log is kept, and fed when
-  // the guest has done its work.
+  // Streamed: the backup follows at once. Else the work is recorded, and
+  // replayed twice when it is done.
   bool streamed = false;
   // A process that does nothing but use CPU time runs beside the replay.
   bool contention = false;
@@ -51,6 +51,9 @@ struct Trial {
   // from comparison to comparison.
   std::chrono::milliseconds clone_after{0};
   std::vector<std::chrono::milliseconds> compare_after = {};
+  // Of a recording: the share of its instructions after which, in its second
+  // replay, each is a block of its own for a while.
+  double window_at = 0.5;
 };
 
 // Trial `number` of the torture with this seed. The workloads take turns; each

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/torture/trial.h"
 
+#include <fmt/format.h>
+
+#include <fstream>
 #include <memory>
 #include <optional>
 
+#include "replay/busy_process.h"
+#include "replay/log_bisect.h"
+#include "replay/log_replay.h"
 #include "tests/bench/peers.h"
 #include "tests/replay/engine_pair.h"
 #include "tests/replay/redis_load.h"
-#include "tests/torture/busy_process.h"
 
 namespace ft::torture {
 namespace {
@@ -19,6 +24,9 @@ using Clock = std::chrono::steady_clock;
 constexpr char kReady[] = "FT-GUEST-READY";
 constexpr char kDone[] = "FT-GUEST-DONE";
 constexpr int kReboots = 2;
+// Each of them is a block of its own in the second replay of a recording:
+// a second or two.
+constexpr uint64_t kWindowInstructions = 1'000'000;
 // The work takes eight seconds of a quiet machine, a replay about as long.
 constexpr std::chrono::minutes kPatience(5);
 
@@ -62,18 +70,19 @@ class Stage {
             .network = true,
             .kernel_arguments = words,
             .initrd = workload_.initrd,
-            .archive = !trial_.streamed,
             .fail = [this](const std::string& what) { Fail(what); }};
   }
 
   bool Fail(const std::string& what) {
     if (outcome_.failure.empty()) outcome_.failure = what;
+    pair_.KeepAll();
     return false;
   }
 
   // Everything that forks, then everything that has a thread.
   bool Prepare() {
-    if (!pair_.StartPrimary() || !pair_.PrepareBackup()) return false;
+    if (!pair_.StartPrimary()) return false;
+    if (trial_.streamed && !pair_.PrepareBackup()) return false;
     if (trial_.contention && trial_.streamed) busy_.emplace();
     using bench::Peer;
     if (workload_.sends_to_guest) {
@@ -116,13 +125,14 @@ class Stage {
   bool Replicate() {
     LetWorkFor(trial_.clone_after);
     const auto begun = Clock::now();
-    if (!pair_.Clone() || !pair_.Protect()) return false;
+    const bool cloned = trial_.streamed ? pair_.Clone() : pair_.Record();
+    if (!cloned || !pair_.Protect()) return false;
     const uint64_t icount = pair_.Query(Side::kPrimary).icount;
     const uint64_t position = pair_.clone_result().position;
     for (const auto pause : trial_.compare_after) {
       LetWorkFor(pause);
       if (pair_.failed() || !pair_.CompareHere()) return false;
-      ++outcome_.compared;
+      if (trial_.streamed) ++outcome_.compared;
     }
     const bool done = pair_.WaitUntil(
         [&] { return WorkIsDone() || pair_.failed(); }, kPatience);
@@ -146,7 +156,7 @@ class Stage {
   }
 
   bool Finish() {
-    if (trial_.contention && !trial_.streamed) busy_.emplace();
+    if (!trial_.streamed) return pair_.EndRecording() && ReplayTwice();
     if (workload_.ends == Ends::kByPowerOff) return ExpectBothGone();
     pair_.ExpectIdentical();
     ++outcome_.compared;
@@ -155,29 +165,83 @@ class Stage {
 
   // The log tells the backup to switch itself off as well.
   bool ExpectBothGone() {
-    if (!trial_.streamed) pair_.Feed();
     pair_.WaitUntil(
         [&] {
           return !pair_.exit_reason(Side::kBackup).empty() || pair_.failed();
         },
         kPatience);
-    if (pair_.exit_reason(Side::kBackup) != pair_.exit_reason(Side::kPrimary)) {
-      return Fail("the primary: " + pair_.exit_reason(Side::kPrimary) +
-                  "; the backup: " + pair_.exit_reason(Side::kBackup));
+    primary_end_ = pair_.exit_reason(Side::kPrimary);
+    return CompareEnds(pair_.exit_reason(Side::kBackup),
+                       pair_.Console(Side::kBackup));
+  }
+
+  bool CompareEnds(const std::string& exit_reason, const std::string& console) {
+    if (exit_reason != primary_end_) {
+      return Fail("the primary: " + primary_end_ +
+                  "; the replay: " + exit_reason);
     }
-    if (!pair_.Console(Side::kPrimary)
-             .ends_with(pair_.Console(Side::kBackup)) ||
-        pair_.Console(Side::kBackup).empty()) {
+    // A machine that switches itself off says so.
+    const bool silent = workload_.ends == Ends::kByPowerOff && console.empty();
+    if (silent || !pair_.Console(Side::kPrimary).ends_with(console)) {
       return Fail("the consoles differ");
     }
     return true;
+  }
+
+  // Once as a backup would; once with blocks cut otherwise for a while, and
+  // perhaps with somebody else on the processors.
+  bool ReplayTwice() {
+    primary_end_ = pair_.exit_reason(Side::kPrimary);
+    pair_.KillPrimary();
+    replay::ReplayOptions options = {.work_dir = pair_.evidence() + "/replays",
+                                     .ring_dir = pair_.ring_directory()};
+    if (!ReplayOnce(options)) return false;
+    auto window = replay::WindowOf(pair_.recording().log_path(),
+                                   trial_.window_at, kWindowInstructions);
+    if (!window.ok()) return Fail(window.status().ToString());
+    options.one_instruction_per_block = *window;
+    if (trial_.contention) busy_.emplace();
+    return ReplayOnce(options);
+  }
+
+  bool ReplayOnce(const replay::ReplayOptions& options) {
+    auto report = pair_.Await(
+        replay::CheckRecording(pair_.io(), pair_.recording(), options));
+    if (!report.ok()) return Fail(report.status().ToString());
+    outcome_.compared += report->marks;
+    if (!report->difference) {
+      return CompareEnds(report->exit_reason, report->console);
+    }
+    const replay::ReplayDifference& difference = *report->difference;
+    Fail(fmt::format("noticed at position {}: expected {}, got {}",
+                     difference.position, difference.expected, difference.got));
+    Find(options);
+    return false;
+  }
+
+  // What the finder says goes into the evidence, beside the recording.
+  void Find(const replay::ReplayOptions& options) {
+    std::ofstream file(pair_.evidence() + "/bisect");
+    replay::BisectOptions bisect = {
+        .suspect = options, .progress = [&file](const std::string& line) {
+          file << line << std::endl;
+        }};
+    auto report = pair_.Await(replay::BisectRecording(
+        pair_.io(), pair_.recording(), std::move(bisect)));
+    if (!report.ok()) {
+      file << report.status().ToString() << "\n";
+      return;
+    }
+    file << replay::Render(*report);
+    outcome_.failure += "; " + report->verdict;
   }
 
   const Trial& trial_;
   const Workload& workload_;
   Outcome outcome_;
   EnginePair pair_;
-  std::optional<BusyProcess> busy_;
+  std::string primary_end_;  // why its engine ended by itself, if it did
+  std::optional<replay::BusyProcess> busy_;
   std::optional<bench::BulkPeer> sender_;
   std::optional<bench::BulkPeer> receiver_;
   std::optional<replay::RedisLoad> client_;

@@ -4,11 +4,15 @@
 //
 //     streamed   boot -- work -- clone -- compare -- compare -- compare
 //                                  `- replay, at once -----------'
-//     archived   boot -- work -- clone -- digest -- digest -- digest
-//                                    then: `- replay, comparing at each -'
+//     recorded   boot -- work -- snapshot -- digest -- digest -- digest
+//                                    then: `- replay, comparing at each --'
+//                             and once more: `- one instruction per block --'
+//                                                for a while
 //
 // A comparison stops the primary, and expects equal digests of instruction
-// count, RAM and CPU of both machines at the end of the same log entry.
+// count, RAM and CPU of both machines at the end of the same log entry. A
+// recording that is replayed otherwise than it was is kept, and the finder
+// (replay/log_bisect.h) says in the file `bisect` beside it where that begins.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +30,7 @@ struct Outcome {
   std::string evidence = {};
   double seconds = 0;
   // From the clone to the end of the work, and from there until the backup
-  // was compared for the last time: all of the replay, if it was archived.
+  // was compared for the last time: all of the replay, if it was recorded.
   double work_seconds = 0;
   double rest_seconds = 0;
   int compared = 0;           // pairs of digests that were equal

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tests/torture/busy_process.h"
+#include "replay/busy_process.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -8,7 +8,7 @@
 
 #include <atomic>
 
-namespace ft::torture {
+namespace ft::replay {
 namespace {
 
 [[noreturn]] void BusyMain(pid_t parent) {
@@ -31,4 +31,4 @@ BusyProcess::~BusyProcess() {
   waitpid(pid_, nullptr, 0);
 }
 
-}  // namespace ft::torture
+}  // namespace ft::replay

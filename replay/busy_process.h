@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-namespace ft::torture {
+namespace ft::replay {
 
 class BusyProcess {
  public:
@@ -19,4 +19,4 @@ class BusyProcess {
   pid_t pid_;
 };
 
-}  // namespace ft::torture
+}  // namespace ft::replay
