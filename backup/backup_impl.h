@@ -18,6 +18,7 @@
 #include "backup/admission.h"
 #include "backup/backup_agent.h"
 #include "backup/entitlement.h"
+#include "backup/outlook.h"
 #include "fencing/async_test_and_set.h"
 #include "logchannel/connection.h"
 #include "logchannel/heartbeat_port.h"
