@@ -27,10 +27,10 @@ ProgressWatch::Stall ProgressWatch::Look(Time now, LogPosition sent,
   return Stall::kNone;
 }
 
-Recovery JudgeRecovery(const std::optional<fencing::VmRecord>& record,
-                       std::string_view host, bool holding) {
-  if (!record || record->holder != host) return Recovery::kKill;
-  return holding ? Recovery::kContend : Recovery::kAlone;
+RecoveryVerdict JudgeRecovery(const std::optional<fencing::VmRecord>& record,
+                              std::string_view host, bool holding) {
+  if (!record || record->holder != host) return RecoveryVerdict::kKill;
+  return holding ? RecoveryVerdict::kContend : RecoveryVerdict::kAlone;
 }
 
 }  // namespace ft::primary

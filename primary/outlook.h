@@ -76,7 +76,7 @@ class ProgressWatch {
 };
 
 // A restarted ftd and the live, recording engine that it finds.
-enum class Recovery {
+enum class RecoveryVerdict {
   // The record is another's, or there is none: kill the engine.
   kKill,
   // Ours, and outputs are held: a backup may be entitled. Contend.
@@ -84,7 +84,7 @@ enum class Recovery {
   // Ours, and nothing is held: nothing to decide.
   kAlone,
 };
-Recovery JudgeRecovery(const std::optional<fencing::VmRecord>& record,
-                       std::string_view host, bool holding);
+RecoveryVerdict JudgeRecovery(const std::optional<fencing::VmRecord>& record,
+                              std::string_view host, bool holding);
 
 }  // namespace ft::primary

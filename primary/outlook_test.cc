@@ -71,11 +71,12 @@ TEST(Recovery, OnlyTheRecordKnows) {
   const fencing::VmRecord mine{"vm1", 3, "hostA"};
   const fencing::VmRecord other{"vm1", 4, "hostB"};
   const fencing::VmRecord nobody{"vm1", 4, ""};
-  EXPECT_EQ(JudgeRecovery(std::nullopt, "hostA", false), Recovery::kKill);
-  EXPECT_EQ(JudgeRecovery(other, "hostA", true), Recovery::kKill);
-  EXPECT_EQ(JudgeRecovery(nobody, "hostA", false), Recovery::kKill);
-  EXPECT_EQ(JudgeRecovery(mine, "hostA", true), Recovery::kContend);
-  EXPECT_EQ(JudgeRecovery(mine, "hostA", false), Recovery::kAlone);
+  EXPECT_EQ(JudgeRecovery(std::nullopt, "hostA", false),
+            RecoveryVerdict::kKill);
+  EXPECT_EQ(JudgeRecovery(other, "hostA", true), RecoveryVerdict::kKill);
+  EXPECT_EQ(JudgeRecovery(nobody, "hostA", false), RecoveryVerdict::kKill);
+  EXPECT_EQ(JudgeRecovery(mine, "hostA", true), RecoveryVerdict::kContend);
+  EXPECT_EQ(JudgeRecovery(mine, "hostA", false), RecoveryVerdict::kAlone);
 }
 
 }  // namespace

@@ -62,8 +62,9 @@ class Recovery {
       co_return Ended(End::kVmGone, options_.epoch, "its engine has ended");
     }
     const bool holding = engine_.ring().holding();
-    const Recovery verdict = JudgeRecovery(record, options_.host, holding);
-    if (verdict == Recovery::kKill) {
+    const RecoveryVerdict verdict =
+        JudgeRecovery(record, options_.host, holding);
+    if (verdict == RecoveryVerdict::kKill) {
       co_await KillEngine(engine_, listener_);
       const std::string why =
           record ? "test-and-set for " + options_.vm + ": epoch " +
@@ -72,7 +73,7 @@ class Recovery {
                  : "there is no test-and-set record of " + options_.vm;
       co_return Ended(End::kFenced, options_.epoch, why);
     }
-    if (verdict == Recovery::kContend) {
+    if (verdict == RecoveryVerdict::kContend) {
       co_return co_await Contend(record->epoch);
     }
     if (engine_.ring().log_mode() == logchannel::LogMode::kKeep) {
