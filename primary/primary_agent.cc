@@ -229,7 +229,8 @@ Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   const auto phase = protection_.phase();
   const LogPosition received = protection_.received();
   const LogPosition replayed = protection_.replayed();
-  Status accepted = protection_.OnAck(ack.received(), ack.replayed());
+  Status accepted =
+      protection_.OnAck(ack.received(), ack.replayed(), ack.entitled());
   if (!accepted.ok()) return accepted;
   if (protection_.received() > received) progress_.OnReceived(Now());
   if (protection_.replayed() > replayed) progress_.OnReplayed(Now());

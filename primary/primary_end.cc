@@ -124,7 +124,8 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Halted(Action action) {
   if (action.halt == HaltReason::kOwnVmGone) {
     Outcome outcome = Ended(End::kVmGone, "host-failure",
                             gone_.value_or("its engine has ended"));
-    outcome.handed_over = contest_->held_by_peer();
+    // Not won, so the backup may have won, or win yet.
+    outcome.handed_over = action.epoch == 0;
     if (action.epoch != 0) outcome.epoch = action.epoch;
     co_return outcome;
   }

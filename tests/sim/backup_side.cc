@@ -154,7 +154,9 @@ Status BackupSide::Take(const Frame& frame) {
     case Frame::Type::kCloneDone:
       return entitlement_.OnCloneDone(frame.a);
     case Frame::Type::kProtect:
-      return entitlement_.OnProtect(frame.a);
+      status = entitlement_.OnProtect(frame.a);
+      if (status.ok()) Acknowledge();
+      return status;
     case Frame::Type::kVmGone:
       status = entitlement_.CheckFinal(frame.a);
       if (status.ok()) contender_->detector().OnPeerVmGone(now);
@@ -189,7 +191,8 @@ void BackupSide::Acknowledge() {
   world_.invariants.OnAcknowledged(host_, epoch_, entitlement_.received());
   Send({.type = Frame::Type::kAck,
         .a = entitlement_.received(),
-        .b = told_replayed_});
+        .b = told_replayed_,
+        .c = entitlement_.entitled()});
 }
 
 // The engine moved on.
@@ -339,8 +342,8 @@ void BackupSide::Do(const Action& action) {
 void BackupSide::WatchOrWait() {
   if (contender_->waiting()) {
     phase_ = Phase::kDeciding;
-    if (!contender_->arbitration().has_carrier() && ftd_.Now() >= deadline_) {
-      deadline_ = ftd_.Now() + milliseconds(200);
+    if (!contender_->arbitration().has_carrier() && ftd_.Now() >= read_again_) {
+      read_again_ = ftd_.Now() + milliseconds(200);
       world_.store.Read(host_, ftd_.side_id());
     }
   } else if (contender_->arbitration().state() ==

@@ -73,6 +73,7 @@ class BackupSide {
   uint64_t epoch_ = 0;
   Phase phase_ = Phase::kAdmitting;
   fencing::Instant deadline_{};
+  fencing::Instant read_again_{};  // the record, while there is no carrier
 
   backup::Entitlement entitlement_;
   std::optional<fencing::Contender> contender_;

@@ -50,8 +50,9 @@ void Mischief::Operate() {
 
 void Mischief::DrawFault() {
   Random& random = world_.random;
-  const Time at = random.Chance(20) ? random.Between(0, 700) * kMs
-                                    : random.Between(600, until_ / kMs - 2) * kMs;
+  const Time at = random.Chance(20)
+                      ? random.Between(0, 700) * kMs
+                      : random.Between(600, until_ / kMs - 2) * kMs;
   const int kind = static_cast<int>(random.Between(0, kFaultKinds - 1));
   const int host = static_cast<int>(random.Between(0, 1));
   const Time time =

@@ -30,10 +30,6 @@ std::optional<Planted> PlantedFromName(const std::string& name);
 struct Options {
   uint64_t seed = 1;
   Planted planted = Planted::kNone;
-  // Whether faults are drawn; scenarios inject their own.
-  bool mischief = true;
-  // The network, the load and the clocks as good as they get.
-  bool calm = false;
 };
 
 }  // namespace ft::sim

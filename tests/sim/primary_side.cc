@@ -95,7 +95,8 @@ void PrimarySide::OnFrame(const Frame& frame) {
   if (frame.type == Frame::Type::kAck) {
     const uint64_t received = protection_.received();
     const uint64_t replayed = protection_.replayed();
-    if (accepted.ok()) accepted = protection_.OnAck(frame.a, frame.b);
+    if (accepted.ok())
+      accepted = protection_.OnAck(frame.a, frame.b, frame.c != 0);
     if (accepted.ok()) {
       if (protection_.received() > received) progress_.OnReceived(now);
       if (protection_.replayed() > replayed) progress_.OnReplayed(now);
@@ -125,7 +126,9 @@ void PrimarySide::OnFrame(const Frame& frame) {
 void PrimarySide::OnEngineExit() {
   gone_ = true;
   if (phase_ == Phase::kUnprotecting) {
-    return Over({.epoch = end_.epoch, .why = "died while unprotecting"});
+    return Over({.epoch = end_.epoch,
+                 .release_record = true,
+                 .why = "died while unprotecting"});
   }
   Script();
 }
@@ -338,8 +341,8 @@ void PrimarySide::Do(const Action& action) {
 void PrimarySide::WatchOrWait() {
   if (contender_->waiting()) {
     phase_ = Phase::kDeciding;
-    if (!contender_->arbitration().has_carrier() && late()) {
-      deadline_ = ftd_.Now() + milliseconds(200);
+    if (!contender_->arbitration().has_carrier() && ftd_.Now() >= read_again_) {
+      read_again_ = ftd_.Now() + milliseconds(200);
       world_.store.Read(host_, ftd_.side_id());
     }
   } else if (contender_->arbitration().state() ==
@@ -381,7 +384,9 @@ void PrimarySide::Alone(uint64_t epoch, const char* why) {
   end_ = {.runs = true, .epoch = epoch, .why = why};
   phase_ = Phase::kUnprotecting;
   if (gone_) {
-    return Over({.epoch = epoch, .why = "alone, and its engine is gone"});
+    return Over({.epoch = epoch,
+                 .release_record = true,
+                 .why = "alone, and its engine is gone"});
   }
   engine_.Ask(Engine::Command::kUnprotect, ftd_.side_id(), epoch);
 }
@@ -390,7 +395,7 @@ void PrimarySide::Halted(const Action& action) {
   engine_.Die("engine killed: halted");
   const bool won = action.epoch != 0;
   Over({.epoch = won ? action.epoch : epoch_,
-        .release_record = false,
+        .release_record = won,
         .why = "halted"});
 }
 

@@ -94,6 +94,7 @@ class PrimarySide {
   Phase phase_ = Phase::kConnecting;
   Connection* connection_ = nullptr;
   fencing::Instant deadline_{};
+  fencing::Instant read_again_{};  // the record, while there is no carrier
 
   primary::Protection protection_;
   primary::LagMeter lag_;

@@ -38,7 +38,8 @@ void RunToTheEnd(World& world) {
 
 }  // namespace
 
-RunResult Run(const Options& options, size_t trace_lines, bool always_tell) {
+RunResult RunOnce(const Options& options, size_t trace_lines,
+                  bool always_tell) {
   World world(options);
   RunToTheEnd(world);
   RunResult result{.seed = options.seed,

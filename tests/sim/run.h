@@ -26,8 +26,8 @@ struct RunResult {
 
 // `trace_lines`: how many of the last events to tell if it fails; with
 // `always_tell` if it does not as well.
-RunResult Run(const Options& options, size_t trace_lines = 60,
-              bool always_tell = false);
+RunResult RunOnce(const Options& options, size_t trace_lines = 60,
+                  bool always_tell = false);
 
 // Several lines: what, when, the events before, and how to run it again.
 std::string Tell(const RunResult& result, const Options& options);

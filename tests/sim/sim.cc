@@ -95,7 +95,7 @@ int Main(int argc, char** argv) {
   const Clock::time_point begun = Clock::now();
   Options run = options;
   for (uint64_t i = 0; i < runs && !failed; ++i, ++run.seed) {
-    RunResult result = Run(run, lines, only != 0);
+    RunResult result = RunOnce(run, lines, only != 0);
     totals.Add(result);
     if (result.violation) failed = std::move(result);
     if (only != 0 && !failed) fmt::print("{}", result.trace);

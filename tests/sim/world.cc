@@ -82,8 +82,8 @@ void World::Heal() {
 Time World::thawed_at() const {
   Time latest = now();
   for (const Host& host : hosts) {
-    latest = std::max({latest, host.kernel_frozen_until,
-                       host.ftd->process.frozen_until});
+    latest = std::max(
+        {latest, host.kernel_frozen_until, host.ftd->process.frozen_until});
     if (host.engine != nullptr) {
       latest = std::max(latest, host.engine->process.frozen_until);
     }
@@ -126,8 +126,8 @@ void World::Judge() {
     if (!host.ftd->process.alive) continue;
     // A backup that died without a word is awaited for 15 s.
     const PrimarySide* primary = host.ftd->primary();
-    const bool greets = primary != nullptr &&
-                        primary->phase() == PrimarySide::Phase::kGreeting;
+    const bool greets =
+        primary != nullptr && primary->phase() == PrimarySide::Phase::kGreeting;
     if (!host.ftd->idle() && !greets) {
       Stuck("stuck: a side never comes to an end");
     }

@@ -145,7 +145,7 @@ class World {
   Callback ambush_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::optional<fencing::Violation> stuck_;
-  bool told_ = false;  // of the output that broke an invariant
+  bool told_ = false;               // of the output that broke an invariant
   int faults_ = 0;                  // of any kind, so far
   bool survives_one_fault_ = true;  // protected when the first one came
   uint64_t protected_epoch_ = 0;    // that an operator was told
