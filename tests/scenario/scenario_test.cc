@@ -142,6 +142,21 @@ TEST_F(Scenario, BackupDiesDuringAClone_VmRunsOnUntouched) {
   EXPECT_EQ(Record().epoch, 1u);
 }
 
+// Protect has left and nobody calls the VM protected yet: its death is
+// already the backup's to answer, and the record stays where it expects it.
+TEST_F(Scenario, PrimaryVmDiesRightAfterProtect_BackupTakesOver) {
+  Enable(kA);
+  ASSERT_TRUE(Until([this] {
+    const PrimarySide* side = world_.hosts[kA].ftd->primary();
+    return side != nullptr && side->protection().may_be_entitled();
+  })) << Story();
+  EXPECT_FALSE(Protected(kA));
+  world_.KillEngine(kA);
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 2 * kSecond)) << Story();
+  RunFor(4 * kSecond);
+  EXPECT_EQ(Record(), (VmRecord{"vm1", 2, "hostB"}));
+}
+
 // Both daemons die. hostA's engine runs on, mute, and pauses after 2 s;
 // hostB's ends. hostA's daemon returns, asks, wins: every write is there.
 TEST_F(Scenario, BothDaemonsDieAndOneReturns_VmRunsOn) {

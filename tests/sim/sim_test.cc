@@ -50,10 +50,12 @@ TEST(SimSeed, SameSeedSameRun) {
 // position was acknowledged; Protect itself was still on its way when its
 // host lost power, and the backup, not entitled, halted. Now the backup's
 // Ack says that it is entitled.
-TEST(SimRegression, Seed4215_ProtectedBeforeTheBackupHasProtect) {
-  const Options options{.seed = 4215};
-  const RunResult result = RunOnce(options);
-  EXPECT_FALSE(result.violation) << Failed(result, options);
+TEST(SimRegression, Seeds4215_20501_44411_ProtectedBeforeProtectArrived) {
+  for (const uint64_t seed : {4215, 20501, 44411}) {
+    const Options options{.seed = seed};
+    const RunResult result = RunOnce(options);
+    EXPECT_FALSE(result.violation) << Failed(result, options);
+  }
 }
 
 // --- The tester is tested: faults planted in the protocol are found.
