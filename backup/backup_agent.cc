@@ -257,22 +257,40 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
   }
 }
 
-// One look at everything that may have happened. First what makes this
-// backup useless or unwanted, for then it must not contend.
+// One look at everything that may have happened.
 asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
-  if (divergence_) co_return co_await Leave("divergence", *divergence_);
-  if (gone_ && guest_shutdown_) {
-    co_return co_await Leave("user-action", "the guest powered off");
+  const bool clone_late = !entitlement_.following() && Now() > clone_deadline_;
+  const Turn turn = NextTurn({.diverged = divergence_.has_value(),
+                              .gone = gone_.has_value(),
+                              .guest_shutdown = guest_shutdown_,
+                              .broken = broken_.has_value(),
+                              .bye = bye_.has_value(),
+                              .stop = stop_.has_value(),
+                              .clone_late = clone_late,
+                              .handover = handover_});
+  Action action;
+  switch (turn) {
+    case Turn::kLeaveDiverged:
+      co_return co_await Leave("divergence", *divergence_);
+    case Turn::kLeaveShutdown:
+      co_return co_await Leave("user-action", "the guest powered off");
+    case Turn::kLeaveGone:
+      co_return co_await Leave("host-failure", *gone_);
+    case Turn::kLeaveBroken:
+      co_return co_await Leave("initializing", broken_->message());
+    case Turn::kConfirmBye:
+      co_return co_await ConfirmBye();
+    case Turn::kLeaveStopped:
+      co_return co_await Leave("user-action", *stop_);
+    case Turn::kLeaveCloneLate:
+      co_return co_await Leave("initializing", "the clone did not arrive");
+    case Turn::kHandover:
+      action = contest_->arbitration().OnHandover(Now());
+      break;
+    case Turn::kWatch:
+      action = contest_->Step(Now());
+      break;
   }
-  if (gone_) co_return co_await Leave("host-failure", *gone_);
-  if (broken_) co_return co_await Leave("initializing", broken_->message());
-  if (bye_) co_return co_await ConfirmBye();
-  if (stop_) co_return co_await Leave("user-action", *stop_);
-  if (!entitlement_.following() && Now() > clone_deadline_) {
-    co_return co_await Leave("initializing", "the clone did not arrive");
-  }
-  const Action action = handover_ ? contest_->arbitration().OnHandover(Now())
-                                  : contest_->Step(Now());
   const bool waiting =
       contest_->arbitration().state() == fencing::ArbitrationState::kWaiting;
   if (action.kind == Action::Kind::kNone && !waiting) co_return std::nullopt;

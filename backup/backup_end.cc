@@ -84,6 +84,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::GoLive(uint64_t epoch) {
   if (handover_) co_await AnswerHandover(true, "");
   SetState(State::kGoingLive, "consuming the log through " +
                                   std::to_string(entitlement_.received()));
+  co_await WaitOutLease();
   tasks_.Spawn(DrainAndSwitch());
   co_await tasks_.WaitUntil([this] { return live_ || gone_ || divergence_; },
                             Now() + options_.go_live_timeout);
@@ -111,6 +112,15 @@ asio::awaitable<Outcome> BackupAgent::Impl::GoLive(uint64_t epoch) {
                               Now() + options_.farewell_timeout);
   }
   co_return outcome;
+}
+
+// A primary that cannot be known to be dead may still release what was
+// acknowledged last (fencing/output_lease.h). The engine drains meanwhile.
+asio::awaitable<void> BackupAgent::Impl::WaitOutLease() {
+  const auto suspicion = contest_->arbitration().suspicion();
+  if (suspicion && !fencing::LeaseWaitIsNeeded(*suspicion)) co_return;
+  co_await tasks_.WaitUntil([this] { return gone_ || divergence_; },
+                            lease_.may_go_live_at());
 }
 
 // I5: everything that was acknowledged is consumed first; the engine refuses

@@ -66,6 +66,8 @@ asio::awaitable<Status> BackupAgent::Impl::OnFrame(
       co_return co_await OnCloneDone(header.clone_done().position());
     case FrameHeader::kProtect:
       status = entitlement_.OnProtect(header.protect().position());
+      // The primary waits for this word.
+      if (status.ok()) (void)co_await Acknowledge();
       break;
     case FrameHeader::kVmGone:
       status = entitlement_.CheckFinal(header.vm_gone().final_position());
@@ -136,6 +138,7 @@ asio::awaitable<Status> BackupAgent::Impl::OnEntries(
   }
   entitlement_.OnAppended(entries.first() + bytes.size());
   boundaries_.Add(entries.first() + bytes.size());
+  lease_.Grant(Now());
   log_bytes_ += bytes.size();
   if (entries.released() > peer_released_) {
     peer_released_ = entries.released();
@@ -153,6 +156,7 @@ asio::awaitable<Status> BackupAgent::Impl::Acknowledge() {
   FrameHeader header = Frame();
   header.mutable_ack()->set_received(entitlement_.received());
   header.mutable_ack()->set_replayed(told_replayed_);
+  header.mutable_ack()->set_entitled(entitlement_.entitled());
   co_return co_await connection_->Send(header);
 }
 

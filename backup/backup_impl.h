@@ -19,7 +19,9 @@
 #include "backup/backup_agent.h"
 #include "backup/entitlement.h"
 #include "backup/entry_boundaries.h"
+#include "backup/outlook.h"
 #include "fencing/async_test_and_set.h"
+#include "fencing/output_lease.h"
 #include "logchannel/connection.h"
 #include "logchannel/heartbeat_port.h"
 #include "logchannel/ring_doorbell.h"
@@ -94,6 +96,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   // Nothing if the pair is whole again.
   Awaitable<std::optional<Outcome>> Decide(fencing::Action action);
   Awaitable<Outcome> GoLive(uint64_t epoch);
+  Awaitable<void> WaitOutLease();
   Awaitable<void> DrainAndSwitch();
   Outcome Lost(const std::string& why) const;
   Outcome Halted(fencing::HaltReason reason) const;
@@ -115,6 +118,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
 
   State state_ = State::kStarting;
   Entitlement entitlement_;
+  fencing::LeaseGrant lease_;  // of the outputs that we acknowledge
   uint64_t epoch_;  // the Hello's; one more once acquired. Of heartbeats.
   uint64_t log_bytes_ = 0;
   uint64_t peer_released_ = 0;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "backup/pair_for_test.h"
+#include "fencing/output_lease.h"
 #include "logchannel/connection.h"
 
 namespace ft::backup {
@@ -194,6 +195,23 @@ TEST_F(BackupProtocolTest, GoLive_SendsWhatThePrimaryMayNotHaveReleased) {
   ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
   ASSERT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
   EXPECT_THAT(backup_end_->why, HasSubstr("killed"));
+}
+
+// A reset says that ftd is gone, not its engine: that may release what was
+// acknowledged last, for as long as the output lease says.
+TEST_F(BackupProtocolTest, GoLive_WaitsTheOutputLeaseOutAfterAReset) {
+  Play([this] { return BecomeEntitled(); });
+  ASSERT_TRUE(
+      RunUntil([this] { return backup_->state() == State::kProtected; }));
+  const auto before = std::chrono::steady_clock::now();
+  Play([this]() -> awaitable<void> {
+    co_await SendNumbers(kCloneEnd + 120, 11, 5);
+    co_await AwaitAck(kCloneEnd + 180);
+    connection_->Close();
+  });
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  ASSERT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
+  EXPECT_GE(std::chrono::steady_clock::now() - before, fencing::kOutputLease);
 }
 
 TEST_F(BackupProtocolTest, Bye_IsConfirmedAndNeverContends) {

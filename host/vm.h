@@ -119,7 +119,6 @@ class Vm : public std::enable_shared_from_this<Vm>,
   struct Protection {
     std::unique_ptr<primary::PrimaryAgent> agent;
     std::optional<primary::Outcome> outcome;
-    bool was_protected = false;  // a backup has been entitled
     VmCondition before;          // what to return to when it never came to be
     Progress progress;           // of the `enable` that waits; may be empty
   };

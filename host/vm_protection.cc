@@ -134,7 +134,6 @@ void Vm::OnPrimaryState(primary::State state, const std::string& why) {
                    why);
       break;
     case primary::State::kProtected:
-      protection_->was_protected = true;
       SetCondition(Role::kPrimary, State::kProtected, Reason::kNone, why);
       break;
     case primary::State::kDeciding:

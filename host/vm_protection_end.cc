@@ -104,11 +104,12 @@ Vm::Awaitable<void> Vm::EnableAgain(std::string peer) {
   }
 }
 
-// The engine died by itself. Was a backup ever entitled, then it may be
-// contending right now, and the record must stay where it expects it.
+// The engine died by itself. May a backup be entitled, then it may be
+// contending right now, and the record must stay where it expects it. That
+// is so from the moment Protect was sent, before anybody calls it protected.
 void Vm::FinishVmGone(const Protection& protection, const std::string& peer) {
   const primary::Outcome& outcome = *protection.outcome;
-  if (outcome.guest_shutdown || !protection.was_protected) {
+  if (outcome.guest_shutdown || !outcome.handed_over) {
     guest_shut_down_ = outcome.guest_shutdown;
     boost::asio::co_spawn(context_.io, HandleEngineExit(outcome.why),
                           boost::asio::detached);

@@ -36,25 +36,18 @@ Contest::Contest(fencing::AsyncTestAndSet& store, Tasks& tasks,
     : store_(store),
       tasks_(tasks),
       options_(std::move(options)),
-      detector_(options_.detector, options_.epoch, Now()),
-      arbitration_({.role = options_.role, .epoch = options_.epoch}) {}
+      contender_({.role = options_.role,
+                  .epoch = options_.epoch,
+                  .detector = options_.detector},
+                 Now()) {}
 
 Action Contest::Step(Instant now) {
   const bool up = !options_.uplink_up || options_.uplink_up();
-  Action action;
-  if (up != arbitration_.has_carrier()) {
+  if (up != contender_.arbitration().has_carrier()) {
     options_.report(up ? "the uplink has a carrier again"
                        : "the uplink has no carrier");
-    action = arbitration_.OnUplink(now, up);
   }
-  if (action.kind == Kind::kNone) {
-    action = arbitration_.OnVerdict(now, detector_.Tick(now));
-  }
-  const auto due = arbitration_.next_deadline();
-  if (action.kind == Kind::kNone && due && *due <= now) {
-    action = arbitration_.Tick(now);
-  }
-  return action;
+  return contender_.Step(now, up, options_.own_vm_gone());
 }
 
 asio::awaitable<Action> Contest::Settle(Action action) {
@@ -68,15 +61,12 @@ asio::awaitable<Action> Contest::Settle(Action action) {
         action = co_await Wait();
         break;
       case Kind::kNone:
-        if (arbitration_.state() == fencing::ArbitrationState::kWaiting) {
+        if (contender_.waiting()) {
           action = co_await Wait();
           break;
         }
         co_return action;
-      case Kind::kRelease:
-        co_return Action{.kind = Kind::kHalt,
-                         .epoch = action.epoch,
-                         .halt = fencing::HaltReason::kOwnVmGone};
+      case Kind::kRelease:  // the contender says kHalt instead
       case Kind::kGoLive:
       case Kind::kContinueAlone:
       case Kind::kHalt:
@@ -101,14 +91,7 @@ asio::awaitable<Action> Contest::Ask(Action action) {
     test_and_set_ms_ = MillisecondsOf(Now() - suspected_at_);
     options_.report(verdict_);
   }
-  if (options_.own_vm_gone()) (void)arbitration_.OnOwnVmGone();
-  Action next = arbitration_.OnAnswer(Now(), answer.outcome);
-  const bool halted =
-      arbitration_.state() == fencing::ArbitrationState::kHalted;
-  if (halted && next.kind == Kind::kNone) {
-    next = {.kind = Kind::kHalt, .halt = arbitration_.halt_reason()};
-  }
-  co_return next;
+  co_return contender_.OnAnswer(Now(), answer.outcome, options_.own_vm_gone());
 }
 
 // Until something is to be done, or the pair is whole again (kNone while
@@ -117,14 +100,11 @@ asio::awaitable<Action> Contest::Wait() {
   for (;;) {
     co_await tasks_.WaitUntil(options_.own_vm_gone,
                               Now() + options_.detector.interval);
-    if (options_.own_vm_gone()) co_return arbitration_.OnOwnVmGone();
     const Action action = Step(Now());
-    const bool waiting =
-        arbitration_.state() == fencing::ArbitrationState::kWaiting;
     if (action.kind != Kind::kNone && action.kind != Kind::kRetryAt) {
       co_return action;
     }
-    if (!waiting) co_return Action{};
+    if (!contender_.waiting()) co_return Action{};
     const bool taken = co_await TakenByAnother();
     if (taken) {
       co_return Action{.kind = Kind::kHalt,
@@ -134,15 +114,15 @@ asio::awaitable<Action> Contest::Wait() {
 }
 
 asio::awaitable<bool> Contest::TakenByAnother() {
-  if (arbitration_.has_carrier() || Now() < next_read_) co_return false;
+  const bool has_carrier = contender_.arbitration().has_carrier();
+  if (has_carrier || Now() < next_read_) co_return false;
   auto record = co_await store_.Read(options_.vm);
   next_read_ = Now() + kReadEvery;
-  if (!record.ok() || !*record) co_return false;
-  const fencing::VmRecord& found = **record;
-  if (found.epoch <= options_.epoch || found.holder == options_.host) {
+  if (!record.ok() ||
+      !fencing::TakenByAnother(*record, options_.epoch, options_.host)) {
     co_return false;
   }
-  verdict_ = Describe(options_.vm, found);
+  verdict_ = Describe(options_.vm, **record);
   held_by_peer_ = true;
   options_.report(verdict_);
   co_return true;
@@ -150,16 +130,17 @@ asio::awaitable<bool> Contest::TakenByAnother() {
 
 void Contest::NoteSuspicion(Instant now) {
   if (suspected_at_ != Instant{} &&
-      arbitration_.state() != fencing::ArbitrationState::kWatching &&
-      arbitration_.attempts() > 0) {
+      contender_.arbitration().state() !=
+          fencing::ArbitrationState::kWatching &&
+      contender_.arbitration().attempts() > 0) {
     return;
   }
   suspected_at_ = now;
-  detect_ms_ = MillisecondsOf(detector_.silence());
+  detect_ms_ = MillisecondsOf(contender_.detector().silence());
 }
 
 std::string Contest::suspicion() const {
-  const auto reason = arbitration_.suspicion();
+  const auto reason = contender_.arbitration().suspicion();
   return reason ? fencing::ToString(*reason) : "";
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Contest: the failure detector, the arbitration and the test-and-set of one
-// VM put together. The agents of both roles use it (the backup's includes
-// it from here: a backup that contends is about to be a primary). The
-// decisions are fencing's; this class asks the store, waits, looks at the
-// carrier, and measures.
+// Contest: a contender and the test-and-set of one VM put together. The
+// agents of both roles use it (the backup's includes it from here: a backup
+// that contends is about to be a primary). The decisions are fencing's
+// Contender; this class asks the store, waits, looks at the carrier, and
+// measures.
 //
 //     while watching:   action = Step(now)            cheap, every beat
 //     if not kNone:     action = co_await Settle(action)
@@ -17,9 +17,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include "fencing/arbitration.h"
 #include "fencing/async_test_and_set.h"
-#include "fencing/failure_detector.h"
+#include "fencing/contender.h"
 #include "primary/tasks.h"
 
 namespace ft::primary {
@@ -47,11 +46,10 @@ class Contest {
   Contest(fencing::AsyncTestAndSet& store, Tasks& tasks,
           ContestOptions options);
 
-  fencing::FailureDetector& detector() { return detector_; }
-  fencing::Arbitration& arbitration() { return arbitration_; }
+  fencing::FailureDetector& detector() { return contender_.detector(); }
+  fencing::Arbitration& arbitration() { return contender_.arbitration(); }
 
-  // Looks at carrier, detector and clock, in that order, until one of them
-  // asks for something. kNone: nothing to do until the next beat.
+  // One look at everything. kNone: nothing to do until the next beat.
   fencing::Action Step(fencing::Instant now);
 
   // Carries `action` out, and whatever follows from it, until one of
@@ -85,8 +83,7 @@ class Contest {
   fencing::AsyncTestAndSet& store_;
   Tasks& tasks_;
   const ContestOptions options_;
-  fencing::FailureDetector detector_;
-  fencing::Arbitration arbitration_;
+  fencing::Contender contender_;
   fencing::Instant suspected_at_{};
   fencing::Instant next_read_{};
   double detect_ms_ = 0;

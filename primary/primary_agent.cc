@@ -41,6 +41,7 @@ PrimaryAgent::Impl::Impl(asio::io_context& io, replay::Engine& engine,
       heartbeats_(heartbeats),
       listener_(listener),
       options_(std::move(options)),
+      progress_(options_.stall_timeout),
       beat_timer_(io),
       tasks_(io.get_executor()) {}
 
@@ -228,10 +229,11 @@ Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   const auto phase = protection_.phase();
   const LogPosition received = protection_.received();
   const LogPosition replayed = protection_.replayed();
-  Status accepted = protection_.OnAck(ack.received(), ack.replayed());
+  Status accepted =
+      protection_.OnAck(ack.received(), ack.replayed(), ack.entitled());
   if (!accepted.ok()) return accepted;
-  if (protection_.received() > received) received_progress_ = Now();
-  if (protection_.replayed() > replayed) replayed_progress_ = Now();
+  if (protection_.received() > received) progress_.OnReceived(Now());
+  if (protection_.replayed() > replayed) progress_.OnReplayed(Now());
   // The output rule: the engine releases what is tagged at or below this.
   engine_.ring().Acknowledge(ack.received());
   lag_.OnReplayed(ack.replayed(), Now());
@@ -259,19 +261,28 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Watch() {
   }
 }
 
-// One look at everything that may have happened, the most final first.
+// One look at everything that may have happened.
 asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
-  if (gone_) co_return co_await VmGone();
-  if (peer_bye_) co_return co_await PeerLeft();
-  if (disable_) co_return co_await EndByOperator();
-  if (orphaned_) {
-    Report("this host stood still for 2 s; " + vm() + " is paused");
-    co_return co_await Decide(
-        contest_->arbitration().Suspect(Now(), fencing::Suspicion::kRestarted));
-  }
-  if (stalled_) {
-    co_return co_await Decide(contest_->arbitration().Suspect(
-        Now(), fencing::Suspicion::kNoProgress));
+  switch (NextTurn({.gone = gone(),
+                    .peer_bye = peer_bye_.has_value(),
+                    .disable = disable_.has_value(),
+                    .orphaned = orphaned_,
+                    .stalled = stalled_})) {
+    case Turn::kVmGone:
+      co_return co_await VmGone();
+    case Turn::kPeerLeft:
+      co_return co_await PeerLeft();
+    case Turn::kEndByOperator:
+      co_return co_await EndByOperator();
+    case Turn::kSuspectOurselves:
+      Report("this host stood still for 2 s; " + vm() + " is paused");
+      co_return co_await Decide(contest_->arbitration().Suspect(
+          Now(), fencing::Suspicion::kRestarted));
+    case Turn::kSuspectNoProgress:
+      co_return co_await Decide(contest_->arbitration().Suspect(
+          Now(), fencing::Suspicion::kNoProgress));
+    case Turn::kWatch:
+      break;
   }
   const Action action = contest_->Step(Now());
   const bool waiting =
@@ -289,14 +300,16 @@ void PrimaryAgent::Impl::NoteProgress() {
     lag_.BeginPercentiles();
     SetState(State::kProtected, "in virtual lockstep with " + options_.peer);
   }
-  const auto now = Now();
-  const LogPosition sent = protection_.sent();
-  if (protection_.received() == sent) received_progress_ = now;
-  if (protection_.replayed() == sent) replayed_progress_ = now;
-  if (now - received_progress_ > options_.stall_timeout) {
-    GiveUp("acknowledged");
-  } else if (now - replayed_progress_ > options_.stall_timeout) {
-    GiveUp("executed");
+  switch (progress_.Look(Now(), protection_.sent(), protection_.received(),
+                         protection_.replayed())) {
+    case ProgressWatch::Stall::kNone:
+      break;
+    case ProgressWatch::Stall::kAcknowledges:
+      GiveUp("acknowledged");
+      break;
+    case ProgressWatch::Stall::kExecutes:
+      GiveUp("executed");
+      break;
   }
 }
 

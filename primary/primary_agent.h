@@ -93,7 +93,9 @@ struct Outcome {
   std::string why;
   // kNotStarted: what failed and the remedy. Ok otherwise.
   Status status;
-  // kVmGone: a backup was entitled and was told, or has the record already.
+  // kVmGone: a backup may be entitled, was told or is asking for the record:
+  // the record must stay where it expects it. Else nobody else can run the
+  // VM, and host frees the record.
   bool handed_over = false;
   // kVmGone: the guest powered itself off; nobody took over.
   bool guest_shutdown = false;

@@ -124,7 +124,8 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Halted(Action action) {
   if (action.halt == HaltReason::kOwnVmGone) {
     Outcome outcome = Ended(End::kVmGone, "host-failure",
                             gone_.value_or("its engine has ended"));
-    outcome.handed_over = contest_->held_by_peer();
+    // Not won, so the backup may have won, or win yet.
+    outcome.handed_over = action.epoch == 0;
     if (action.epoch != 0) outcome.epoch = action.epoch;
     co_return outcome;
   }
@@ -138,16 +139,22 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Halted(Action action) {
 asio::awaitable<Outcome> PrimaryAgent::Impl::VmGone() {
   Outcome outcome = Ended(End::kVmGone, "host-failure", *gone_);
   outcome.guest_shutdown = guest_shutdown_;
-  if (guest_shutdown_) {
-    outcome.reason = "user-action";
-    outcome.why = "the guest powered off";
-    FrameHeader header = Frame();
-    header.mutable_bye()->set_reason("user-action: the guest powered off");
-    (void)co_await connection_->Send(header);
-    co_await Farewell([this] { return peer_bye_.has_value(); });
-  } else if (protection_.may_be_entitled()) {
-    co_await TellVmGone();
-    outcome.handed_over = true;
+  switch (LastWordOf(guest_shutdown_, protection_.may_be_entitled())) {
+    case LastWord::kNone:
+      break;
+    case LastWord::kBye: {
+      outcome.reason = "user-action";
+      outcome.why = "the guest powered off";
+      FrameHeader header = Frame();
+      header.mutable_bye()->set_reason("user-action: the guest powered off");
+      (void)co_await connection_->Send(header);
+      co_await Farewell([this] { return peer_bye_.has_value(); });
+      break;
+    }
+    case LastWord::kVmGone:
+      co_await TellVmGone();
+      outcome.handed_over = true;
+      break;
   }
   co_return outcome;
 }

@@ -20,6 +20,7 @@
 #include "primary/contest.h"
 #include "primary/lag_meter.h"
 #include "primary/log_pump.h"
+#include "primary/outlook.h"
 #include "primary/primary_agent.h"
 #include "primary/protection.h"
 #include "primary/tasks.h"
@@ -147,10 +148,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::optional<Status> handover_result_;
   int failover_callers_ = 0;
 
-  // Stall detection: the last time the backup acknowledged (executed)
-  // something new, or had nothing to.
-  Time received_progress_{};
-  Time replayed_progress_{};
+  ProgressWatch progress_;
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;
   uint64_t heartbeat_sequence_ = 0;

@@ -67,6 +67,7 @@ class PrimaryProtocolTest : public AgentBed {
     FrameHeader header = Header();
     header.mutable_ack()->set_received(received);
     header.mutable_ack()->set_replayed(replayed);
+    header.mutable_ack()->set_entitled(protect_ != 0 && received >= protect_);
     co_await Send(header);
   }
 

@@ -132,7 +132,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
   protection_.OnClone(clone->position);
   clone_pause_ms_ = Milliseconds(clone->pause_us);
   clone_total_ms_ = Milliseconds(clone->total_us);
-  received_progress_ = replayed_progress_ = Now();
+  progress_.Begin(Now());
   Status trouble = Trouble();
   if (!trouble.ok()) co_return trouble;
 

@@ -19,7 +19,8 @@ void Protection::OnSent(LogPosition position) {
   sent_ = position;
 }
 
-Status Protection::OnAck(LogPosition received, LogPosition replayed) {
+Status Protection::OnAck(LogPosition received, LogPosition replayed,
+                         bool entitled) {
   if (!cloned_) {
     return Status::Invalid("the backup acknowledged log before the clone");
   }
@@ -38,8 +39,13 @@ Status Protection::OnAck(LogPosition received, LogPosition replayed) {
                            std::to_string(replayed) + " of " +
                            std::to_string(received));
   }
+  if (entitled && (!protect_ || received < *protect_)) {
+    return Status::Invalid("the backup says that it is entitled with " +
+                           std::to_string(received) + " received");
+  }
   received_ = received;
   replayed_ = replayed;
+  peer_entitled_ |= entitled;
   return Status::Ok();
 }
 
@@ -51,7 +57,7 @@ void Protection::OnProtect(LogPosition position) {
 Protection::Phase Protection::phase() const {
   if (!cloned_) return Phase::kConnecting;
   if (!protect_) return Phase::kCatchingUp;
-  return received_ < *protect_ ? Phase::kProtecting : Phase::kProtected;
+  return peer_entitled_ ? Phase::kProtected : Phase::kProtecting;
 }
 
 bool Protection::CaughtUp(LogPosition committed, std::chrono::milliseconds lag,

@@ -4,7 +4,7 @@
 // from it. Pure: positions and messages in, facts out.
 //
 //     kConnecting --OnClone(P)--> kCatchingUp --OnProtect(Q)--> kProtecting
-//                                              --received >= Q--> kProtected
+//                                              --Ack{entitled}--> kProtected
 //
 // The one dangerous fact is may_be_entitled(): from the moment Protect may
 // have left this host, the backup may take over without another word from
@@ -34,10 +34,11 @@ class Protection {
     kConnecting,
     // The log is kept and sent; outputs leave at once.
     kCatchingUp,
-    // Protect was sent (or may have been); the backup has not yet
-    // acknowledged the log through it.
+    // Protect was sent (or may have been); the backup has not yet said that
+    // it is entitled. It may have received the log through Q long since and
+    // not Protect: log overtakes it, for the pump does not wait.
     kProtecting,
-    // received() >= protect_position: the backup is complete.
+    // The backup is complete and knows it.
     kProtected,
   };
 
@@ -64,9 +65,11 @@ class Protection {
   // `position` has been handed to the connection. Monotonic.
   void OnSent(LogPosition position);
   // The backup's cumulative acknowledgement. Refused, and nothing changed,
-  // when a position goes back, exceeds what was sent, or replayed exceeds
-  // received: such a peer cannot be trusted with anything.
-  Status OnAck(LogPosition received, LogPosition replayed);
+  // when a position goes back, exceeds what was sent, replayed exceeds
+  // received, or entitled is what cannot be: such a peer cannot be trusted
+  // with anything.
+  Status OnAck(LogPosition received, LogPosition replayed,
+               bool entitled = false);
   // Protect{position} is about to be sent.
   void OnProtect(LogPosition position);
   // The backup said Bye: by its word it never contends.
@@ -85,9 +88,10 @@ class Protection {
  private:
   bool cloned_ = false;
   bool peer_left_ = false;
-  LogPosition sent_ = 0;      // monotonic
-  LogPosition received_ = 0;  // monotonic, <= sent_
-  LogPosition replayed_ = 0;  // monotonic, <= received_
+  bool peer_entitled_ = false;  // by its word; for good
+  LogPosition sent_ = 0;        // monotonic
+  LogPosition received_ = 0;    // monotonic, <= sent_
+  LogPosition replayed_ = 0;    // monotonic, <= received_
   std::optional<LogPosition> protect_;
   // CaughtUp(): committed at the first look and when that was; the last time
   // that it was not.

@@ -33,14 +33,29 @@ TEST(Protection, MayBeEntitledBeforeItsAcknowledgementArrives) {
   EXPECT_TRUE(protection.may_be_entitled());
 }
 
-TEST(Protection, ProtectedOnceReceivedThroughTheProtectPosition) {
+// Having the log through Protect's position is not having Protect: a backup
+// that lost the primary now would halt (seed 4215 of the simulator).
+TEST(Protection, ProtectedOnceTheBackupSaysThatItIsEntitled) {
   Protection protection = Cloned(100);
   protection.OnProtect(300);
   protection.OnSent(400);
   ASSERT_TRUE(protection.OnAck(299, 100).ok());
   EXPECT_EQ(protection.phase(), Phase::kProtecting);
   ASSERT_TRUE(protection.OnAck(300, 100).ok());
+  EXPECT_EQ(protection.phase(), Phase::kProtecting);
+  ASSERT_TRUE(protection.OnAck(300, 100, true).ok());
   EXPECT_EQ(protection.phase(), Phase::kProtected);
+  ASSERT_TRUE(protection.OnAck(310, 100).ok());
+  EXPECT_EQ(protection.phase(), Phase::kProtected) << "for good";
+}
+
+TEST(Protection, RefusesAnEntitlementThatCannotBe) {
+  Protection protection = Cloned(100);
+  protection.OnSent(400);
+  EXPECT_FALSE(protection.OnAck(300, 100, true).ok()) << "no Protect";
+  protection.OnProtect(350);
+  EXPECT_FALSE(protection.OnAck(349, 100, true).ok()) << "not the log";
+  EXPECT_EQ(protection.phase(), Phase::kProtecting);
 }
 
 TEST(Protection, ByeEndsTheEntitlement) {

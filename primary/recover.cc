@@ -61,8 +61,10 @@ class Recovery {
     if (!engine_.running()) {
       co_return Ended(End::kVmGone, options_.epoch, "its engine has ended");
     }
-    const bool mine = record && record->holder == options_.host;
-    if (!mine) {
+    const bool holding = engine_.ring().holding();
+    const RecoveryVerdict verdict =
+        JudgeRecovery(record, options_.host, holding);
+    if (verdict == RecoveryVerdict::kKill) {
       co_await KillEngine(engine_, listener_);
       const std::string why =
           record ? "test-and-set for " + options_.vm + ": epoch " +
@@ -71,7 +73,9 @@ class Recovery {
                  : "there is no test-and-set record of " + options_.vm;
       co_return Ended(End::kFenced, options_.epoch, why);
     }
-    if (engine_.ring().holding()) co_return co_await Contend(record->epoch);
+    if (verdict == RecoveryVerdict::kContend) {
+      co_return co_await Contend(record->epoch);
+    }
     if (engine_.ring().log_mode() == logchannel::LogMode::kKeep) {
       co_await RunOnAlone(engine_, listener_);
     }

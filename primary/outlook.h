@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Outlook: what a primary turns to, of all that may have happened at once;
+// what it says last; and what may become of the record. The agent carries it
+// out (primary_agent.cc, primary_end.cc), recover.cc has the same for an ftd
+// that died and came back; the simulator drives both. Pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "fencing/test_and_set.h"
+#include "logchannel/log_entry.h"
+
+namespace ft::primary {
+
+// Facts of a protection.
+struct Outlook {
+  bool gone = false;      // our engine has ended
+  bool peer_bye = false;  // the backup said Bye
+  bool disable = false;   // the operator ends it
+  bool orphaned = false;  // our ftd stood still, the engine paused
+  bool stalled = false;   // ProgressWatch
+};
+
+enum class Turn {
+  // Tell the backup (LastWordOf) and end.
+  kVmGone,
+  // The backup never contends, by its word: run on alone, in this epoch.
+  kPeerLeft,
+  // Say Bye; without an answer take the next epoch first.
+  kEndByOperator,
+  // Contend: Suspicion::kRestarted, Suspicion::kNoProgress.
+  kSuspectOurselves,
+  kSuspectNoProgress,
+  // Nothing of these: one step of the contender.
+  kWatch,
+};
+// The most final first.
+Turn NextTurn(const Outlook& outlook);
+
+enum class LastWord {
+  kNone,    // the backup is not entitled: it halts when the connection ends
+  kBye,     // the guest ended it all
+  kVmGone,  // the backup is to take over
+};
+// When our engine has ended.
+LastWord LastWordOf(bool guest_shutdown, bool may_be_entitled);
+
+// Gives up a backup that acknowledges or executes nothing for `timeout`
+// while log waits for it.
+class ProgressWatch {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  using LogPosition = logchannel::LogPosition;
+  enum class Stall { kNone, kAcknowledges, kExecutes };
+
+  explicit ProgressWatch(std::chrono::milliseconds timeout)
+      : timeout_(timeout) {}
+
+  // The clone has ended: from here on it counts.
+  void Begin(Time now) { received_at_ = replayed_at_ = now; }
+  // An acknowledgement moved `received` (`replayed`).
+  void OnReceived(Time now) { received_at_ = now; }
+  void OnReplayed(Time now) { replayed_at_ = now; }
+  // Now and then, with the pair's positions.
+  Stall Look(Time now, LogPosition sent, LogPosition received,
+             LogPosition replayed);
+
+ private:
+  const std::chrono::milliseconds timeout_;
+  // The last time that it got on, or had nothing to.
+  Time received_at_{}, replayed_at_{};
+};
+
+// A restarted ftd and the live, recording engine that it finds.
+enum class RecoveryVerdict {
+  // The record is another's, or there is none: kill the engine.
+  kKill,
+  // Ours, and outputs are held: a backup may be entitled. Contend.
+  kContend,
+  // Ours, and nothing is held: nothing to decide.
+  kAlone,
+};
+RecoveryVerdict JudgeRecovery(const std::optional<fencing::VmRecord>& record,
+                              std::string_view host, bool holding);
+
+}  // namespace ft::primary
