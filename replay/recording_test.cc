@@ -44,8 +44,11 @@ class RecordingTest : public ::testing::Test {
 
 TEST_F(RecordingTest, IsReadAsItWasWritten) {
   Recording made = MakeOne();
-  const MachineDigest mark = {
-      .icount = 5, .position = 7, .ram = "00ff", .cpu = "1234"};
+  const MachineDigest mark = {.icount = 5,
+                              .position = 7,
+                              .ram = "00ff",
+                              .cpu = "1234",
+                              .devices = "serial, instance 0=00aa"};
   ASSERT_TRUE(made.AddMark(mark).ok());
   auto read = Recording::Open(path_);
   ASSERT_TRUE(read.ok()) << read.status().ToString();
