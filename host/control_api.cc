@@ -77,7 +77,7 @@ Result<json::object> ControlApi::Define(const json::object& request) {
   std::string text = TextOf(request, "text");
   auto definition = ParseVmFile(text, TextOf(request, "file"));
   if (!definition.ok()) return definition.status();
-  Status status = CheckBootFiles(*definition);
+  Status status = CheckFiles(*definition);
   if (!status.ok()) return status;
   auto vm = registry_.Define(*definition, text);
   if (!vm.ok()) return vm.status();

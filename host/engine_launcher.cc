@@ -69,6 +69,9 @@ replay::EngineOptions EngineLauncher::Options(
   options.vm = vm;
   options.ring_path = RingPath(vm.name);
   options.qmp_path = fmt::format("{}/{}.qmp", config_.run_dir, vm.name);
+  if (vm.serial_input) {
+    options.serial_path = fmt::format("{}/{}.serial", config_.run_dir, vm.name);
+  }
   options.console_log = store_.VmDir(vm.name) + "/console.log";
   options.stderr_log = store_.VmDir(vm.name) + "/engine.log";
   for (size_t i = 0; i < vm.nics.size(); ++i) {
@@ -87,13 +90,14 @@ Status EngineLauncher::Check(const replay::VmDefinition& vm) const {
         "build it with ./lockstep build, or correct engine in ftd's config");
   }
   replay::EngineOptions options = Options(vm, std::nullopt);
-  if (options.qmp_path.size() > kSocketPathBytesMax) {
+  for (const std::string& path : {options.qmp_path, options.serial_path}) {
+    if (path.size() <= kSocketPathBytesMax) continue;
     return Status::Invalid(
-        fmt::format("{}: socket path {} is longer than {} bytes", vm.name,
-                    options.qmp_path, kSocketPathBytesMax),
+        fmt::format("{}: socket path {} is longer than {} bytes", vm.name, path,
+                    kSocketPathBytesMax),
         "shorten run_dir in ftd's config or the VM's name");
   }
-  if (Status status = CheckBootFiles(vm); !status.ok()) return status;
+  if (Status status = CheckFiles(vm); !status.ok()) return status;
   for (const replay::Nic& nic : vm.nics) {
     Status status = replay::CheckBridge(nic.bridge);
     if (!status.ok()) return status;
@@ -163,6 +167,7 @@ void EngineLauncher::RemoveLeftovers(const replay::VmDefinition& vm) {
   fs::remove(logchannel::ToFtdPath(options.ring_path), ignored);
   fs::remove(logchannel::ToEnginePath(options.ring_path), ignored);
   fs::remove(options.qmp_path, ignored);
+  if (vm.serial_input) fs::remove(options.serial_path, ignored);
   DeleteTaps(vm);
 }
 

@@ -7,48 +7,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "host/config.h"
+#include "host/refused_devices.h"
 #include "host/toml_reader.h"
 
 namespace ft::host {
 namespace {
 
-// Devices that people do have in their VMs, and what to do instead. The key
-// is matched anywhere in the model's name: "vhost-net-pci" is a vhost.
-struct Refusal {
-  const char* word;
-  const char* remedy;
-};
-constexpr std::array<Refusal, 14> kRefusals = {{
-    {"vhost-user", "use [[nic]] with model = \"virtio-net\""},
-    {"vhost",
-     "use [[nic]] with model = \"virtio-net\" (its packets then pass "
-     "the engine, which logs them)"},
-    {"vfio",
-     "use [[nic]] with model = \"virtio-net\": a passed-through "
-     "device cannot be replayed"},
-    {"virtio-fs", "copy the files into the initrd"},
-    {"virtiofs", "copy the files into the initrd"},
-    {"9p", "copy the files into the initrd"},
-    {"balloon", "set memory_mib to what the guest needs"},
-    {"iothread", "leave it out: all I/O runs in the engine's main loop"},
-    {"rng", "leave it out: the guest seeds itself from the log"},
-    {"e1000", "use model = \"virtio-net\""},
-    {"rtl8139", "use model = \"virtio-net\""},
-    {"virtio-blk", "boot from an initrd; this version has no disks"},
-    {"virtio-scsi", "boot from an initrd; this version has no disks"},
-    {"usb", "leave it out; the console is the serial port"},
-}};
-
-std::string RemedyFor(const std::string& model) {
-  for (const Refusal& refusal : kRefusals) {
-    if (model.find(refusal.word) != std::string::npos) return refusal.remedy;
-  }
-  return "remove it; supported devices: virtio-net (as [[nic]]), serial, RTC";
+void Refuse(TableReader& top, const std::string& what,
+            const std::string& written) {
+  const RefusedDevice& row = RefusalOf(written);
+  top.Fail(Status::Invalid(fmt::format("{} {}", what, row.why), row.instead));
 }
 
 void RefuseDevices(TableReader& top, const std::string& vm) {
@@ -57,35 +29,23 @@ void RefuseDevices(TableReader& top, const std::string& vm) {
     std::string model = "(unnamed)";
     device.Read("model", &model);
     device.Read("type", &model);
-    top.Fail(Status::Invalid(
-        fmt::format("{}: device {} cannot be replayed deterministically", vm,
-                    model),
-        RemedyFor(model)));
+    Refuse(top, fmt::format("{}: device {}", vm, model), model);
   }
 }
 
-// Familiar keys of other hypervisors' files, each with its own answer.
-void RefuseOtherWays(TableReader& top) {
-  struct Key {
-    const char* key;
-    const char* what;
-    const char* remedy;
-  };
-  for (const char* key :
-       {"balloon", "rng", "vhost", "vfio", "virtiofs", "iothreads", "usb"}) {
-    if (!top.Has(key)) continue;
-    top.Fail(Status::Invalid(
-        fmt::format("{}: {} cannot be replayed deterministically",
-                    top.Where(key), key),
-        RemedyFor(key)));
-  }
-  for (Key k :
-       {Key{"disk", "disks are not supported yet", "boot from an initrd"},
-        Key{"firmware", "the firmware is fixed", "remove the key"},
-        Key{"cpu", "the CPU model is fixed (qemu64)", "remove the key"}}) {
-    if (!top.Has(k.key)) continue;
-    top.Fail(Status::Invalid(fmt::format("{}: {}", top.Where(k.key), k.what),
-                             k.remedy));
+// Familiar keys of other hypervisors' files: each word of the table, its
+// plural, and with '_' for '-'.
+void RefuseKeys(TableReader& top) {
+  for (const RefusedDevice& row : RefusedDevices()) {
+    std::string with_underscores = row.word;
+    std::ranges::replace(with_underscores, '-', '_');
+    for (const std::string& word : {std::string(row.word), with_underscores}) {
+      for (const std::string& key : {word, word + "s"}) {
+        if (!top.Has(key.c_str())) continue;
+        Refuse(top, fmt::format("{}: {}", top.Where(key.c_str()), key),
+               row.word);
+      }
+    }
   }
 }
 
@@ -111,12 +71,8 @@ replay::Nic ReadNic(TableReader& table, const std::string& vm) {
         fmt::format("{}: \"{}\" is not a unicast MAC address", vm, nic.mac),
         "write six hex pairs such as 52:54:00:12:34:56"));
   }
-  if (nic.model != replay::kNicModel) {
-    table.Fail(Status::Invalid(
-        fmt::format("{}: NIC model {} is not supported", vm, nic.model),
-        nic.model.find("vhost") != std::string::npos
-            ? RemedyFor(nic.model)
-            : "use model = \"virtio-net\""));
+  if (nic.model != replay::kVirtioNet && nic.model != replay::kE1000) {
+    Refuse(table, fmt::format("{}: NIC model {}", vm, nic.model), nic.model);
   }
   return nic;
 }
@@ -133,6 +89,32 @@ void ReadNics(TableReader& top, replay::VmDefinition* vm) {
                                            vm->name, vm->nics[i].mac),
                                "give each its own"));
     }
+  }
+}
+
+void ReadDisks(TableReader& top, replay::VmDefinition* vm) {
+  for (TableReader& table : top.Array("disk")) {
+    replay::Disk disk;
+    table.Require("path", &disk.path);
+    table.Read("format", &disk.format);
+    table.Read("bus", &disk.bus);
+    table.Read("mode", &disk.mode);
+    if (disk.bus != replay::kVirtioBlk && disk.bus != replay::kVirtioScsi) {
+      Refuse(table, fmt::format("{}: disk on bus {}", vm->name, disk.bus),
+             disk.bus);
+    }
+    vm->disks.push_back(disk);
+    top.Fail(table.Finish());
+  }
+}
+
+// Of these, too, a value may be the name of something else.
+void ReadConsole(TableReader& top, replay::VmDefinition* vm) {
+  top.Read("video", &vm->video);
+  top.Read("tablet", &vm->tablet);
+  top.Read("serial_input", &vm->serial_input);
+  if (vm->video != replay::kNoVideo && vm->video != replay::kVga) {
+    Refuse(top, fmt::format("{}: video {}", vm->name, vm->video), vm->video);
   }
 }
 
@@ -208,29 +190,47 @@ Result<replay::VmDefinition> ParseVmFile(const std::string& text,
   ReadName(top, &vm);
   ReadMachine(top, &vm);
   ReadNics(top, &vm);
+  ReadDisks(top, &vm);
+  ReadConsole(top, &vm);
   RefuseDevices(top, vm.name);
-  RefuseOtherWays(top);
+  RefuseKeys(top);
   if (Status status = top.Finish(); !status.ok()) return status;
   if (vm.uuid.empty()) vm.uuid = replay::UuidFromName(vm.name);
   if (Status status = replay::Validate(vm); !status.ok()) return status;
   return vm;
 }
 
-Status CheckBootFiles(const replay::VmDefinition& vm) {
+Status CheckFiles(const replay::VmDefinition& vm) {
   Status status = CheckReadable(vm.name, "kernel", vm.kernel);
-  if (!status.ok() || vm.initrd.empty()) return status;
-  return CheckReadable(vm.name, "initrd", vm.initrd);
+  if (status.ok() && !vm.initrd.empty()) {
+    status = CheckReadable(vm.name, "initrd", vm.initrd);
+  }
+  if (!status.ok()) return status;
+  for (const replay::Disk& disk : vm.disks) {
+    Status usable = replay::CheckDisk(disk);
+    if (usable.ok()) continue;
+    return Status::Invalid(vm.name + ": " + usable.message(), usable.remedy());
+  }
+  return Status::Ok();
 }
 
 std::string FormatVmFile(const replay::VmDefinition& vm) {
   std::string text = fmt::format(
       "name = {}\nuuid = {}\nvcpus = 1\nmemory_mib = {}\nkernel = {}\n"
-      "initrd = {}\ncmdline = {}\n",
+      "initrd = {}\ncmdline = {}\nvideo = {}\ntablet = {}\n"
+      "serial_input = {}\n",
       Quoted(vm.name), Quoted(vm.uuid), vm.memory_mib, Quoted(vm.kernel),
-      Quoted(vm.initrd), Quoted(vm.cmdline));
+      Quoted(vm.initrd), Quoted(vm.cmdline), Quoted(vm.video), vm.tablet,
+      vm.serial_input);
   for (const replay::Nic& nic : vm.nics) {
     text += fmt::format("\n[[nic]]\nmac = {}\nbridge = {}\nmodel = {}\n",
                         Quoted(nic.mac), Quoted(nic.bridge), Quoted(nic.model));
+  }
+  for (const replay::Disk& disk : vm.disks) {
+    text +=
+        fmt::format("\n[[disk]]\npath = {}\nformat = {}\nbus = {}\nmode = {}\n",
+                    Quoted(disk.path), Quoted(disk.format), Quoted(disk.bus),
+                    Quoted(disk.mode));
   }
   return text;
 }

@@ -11,10 +11,11 @@
 //     [[nic]]
 //     mac = "52:54:00:00:00:01"
 //     bridge = "br0"
+//     [[disk]]
+//     path = "/srv/vm1/root.img"
 //
-// A VM is replayed instruction for instruction, so every device that is not
-// known to be deterministic is refused by name, with what to use instead:
-// better at define than as a divergence at night.
+// What is not known to be deterministic is refused by name, with what to use
+// instead: refused_devices.h.
 #pragma once
 
 #include <string>
@@ -30,8 +31,9 @@ namespace ft::host {
 Result<replay::VmDefinition> ParseVmFile(const std::string& text,
                                          const std::string& name);
 
-// Refuses a definition whose kernel or initrd is not a readable file here.
-Status CheckBootFiles(const replay::VmDefinition& vm);
+// Refuses a definition whose kernel or initrd is not a readable file here, or
+// one of whose disks is no image that can be used.
+Status CheckFiles(const replay::VmDefinition& vm);
 
 // The TOML of a definition that arrived in a Hello, so that a backup's
 // host can start the VM later; ParseVmFile() takes it back.

@@ -76,18 +76,83 @@ TEST(VmFile, DevicesAreRefusedByNameWithWhatToUse) {
   EXPECT_THAT(device("vfio-pci"), HasSubstr("cannot be replayed"));
   EXPECT_THAT(device("virtio-fs"), HasSubstr("initrd"));
   EXPECT_THAT(device("virtio-balloon"), HasSubstr("memory_mib"));
-  EXPECT_THAT(device("floppy"), HasSubstr("supported devices"));
+  EXPECT_THAT(device("virtio-blk-pci"), HasSubstr("use [[disk]]"));
+  EXPECT_THAT(device("flux"), HasSubstr("remove it; there are"));
 }
 
 TEST(VmFile, DevicesAsKeysAreRefusedToo) {
   EXPECT_THAT(Refusal(With("balloon = true\n")), HasSubstr("memory_mib"));
-  EXPECT_THAT(Refusal(With("[[disk]]\npath = \"/x\"\n")), HasSubstr("initrd"));
+  EXPECT_EQ(Refusal(With("kvm = true\n")),
+            "vm1.toml:6: kvm cannot be replayed: its instructions are not "
+            "counted; leave it out: the engine translates the guest's "
+            "instructions");
+  EXPECT_THAT(Refusal(With("iothreads = 1\n")), HasSubstr("main loop"));
+  EXPECT_THAT(Refusal(With("virtio_fs = \"/x\"\n")), HasSubstr("[[disk]]"));
+  EXPECT_THAT(Refusal(With("cpu = \"host\"\n")), HasSubstr("qemu64"));
+  EXPECT_THAT(Refusal(With("[[cdrom]]\npath = \"/x\"\n")),
+              HasSubstr("image's path"));
+}
+
+TEST(VmFile, E1000IsANicModel) {
+  auto vm = ParseVmFile(With(std::string(kNic) + "model = \"e1000\"\n"), "f");
+  ASSERT_TRUE(vm.ok()) << vm.status().ToString();
+  EXPECT_EQ(vm->nics[0].model, "e1000");
 }
 
 TEST(VmFile, OtherNicModelsAreRefused) {
-  std::string line = Refusal(With(std::string(kNic) + "model = \"e1000\"\n"));
-  EXPECT_THAT(line, HasSubstr("e1000"));
-  EXPECT_THAT(line, HasSubstr("virtio-net"));
+  for (const char* model : {"e1000e", "rtl8139", "vhost-net"}) {
+    std::string line =
+        Refusal(With(kNic + ("model = \"" + std::string(model)) + "\"\n"));
+    EXPECT_THAT(line, HasSubstr("NIC model " + std::string(model)));
+    EXPECT_THAT(line, HasSubstr("use [[nic]] with model = \"virtio-net\""));
+  }
+}
+
+constexpr char kDisks[] =
+    "video = \"vga\"\ntablet = true\nserial_input = true\n"
+    "[[disk]]\npath = \"/srv/a\"\n"
+    "[[disk]]\npath = \"/dev/vg/b\"\nformat = \"qcow2\"\n"
+    "bus = \"virtio-scsi\"\nmode = \"private\"\n";
+
+TEST(VmFile, DisksAndConsoleAreRead) {
+  auto vm = ParseVmFile(With(kDisks), "vm1.toml");
+  ASSERT_TRUE(vm.ok()) << vm.status().ToString();
+  const std::vector<replay::Disk> expected = {{.path = "/srv/a"},
+                                              {.path = "/dev/vg/b",
+                                               .format = "qcow2",
+                                               .bus = "virtio-scsi",
+                                               .mode = "private"}};
+  EXPECT_EQ(vm->disks, expected);
+  EXPECT_EQ(vm->video, "vga");
+  EXPECT_TRUE(vm->tablet);
+  EXPECT_TRUE(vm->serial_input);
+  auto again = ParseVmFile(FormatVmFile(*vm), "formatted");
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(*again, *vm);
+}
+
+TEST(VmFile, OtherDisksAndDisplaysAreRefused) {
+  auto disk = [](const std::string& lines) {
+    return Refusal(With("[[disk]]\npath = \"/srv/a\"\n" + lines));
+  };
+  EXPECT_THAT(disk("bus = \"ide\"\n"), HasSubstr("use [[disk]] with bus"));
+  EXPECT_THAT(disk("format = \"vmdk\"\n"), HasSubstr("\"qcow2\""));
+  EXPECT_THAT(disk("mode = \"both\"\n"), HasSubstr("\"private\""));
+  EXPECT_THAT(disk("cache = \"none\"\n"), HasSubstr("disk[0].cache"));
+  EXPECT_THAT(disk("[[disk]]\npath = \"/srv/a\"\n"),
+              HasSubstr("are both /srv/a"));
+  EXPECT_THAT(Refusal(With("[[disk]]\n")), HasSubstr("path is missing"));
+  EXPECT_THAT(Refusal(With("video = \"qxl\"\n")),
+              HasSubstr("use video = \"vga\""));
+}
+
+TEST(VmFile, MissingDiskIsNamed) {
+  auto vm = ParseVmFile(kVm, "vm1.toml");
+  ASSERT_TRUE(vm.ok());
+  vm->kernel = "/dev/null";
+  vm->initrd = "";
+  vm->disks = {{.path = "/nowhere/root.img"}};
+  EXPECT_THAT(CheckFiles(*vm).message(), HasSubstr("vm1: disk /nowhere/root"));
 }
 
 TEST(VmFile, BadMacIsRefused) {
@@ -120,12 +185,12 @@ TEST(VmFile, MissingBootFilesAreNamed) {
   auto vm = ParseVmFile(kVm, "vm1.toml");
   ASSERT_TRUE(vm.ok());
   vm->kernel = "/nowhere/vmlinuz";
-  EXPECT_THAT(CheckBootFiles(*vm).message(), HasSubstr("/nowhere/vmlinuz"));
+  EXPECT_THAT(CheckFiles(*vm).message(), HasSubstr("/nowhere/vmlinuz"));
   vm->kernel = "/dev/null";
   vm->initrd = "/";
-  EXPECT_THAT(CheckBootFiles(*vm).message(), HasSubstr("initrd"));
+  EXPECT_THAT(CheckFiles(*vm).message(), HasSubstr("initrd"));
   vm->initrd = "";
-  EXPECT_TRUE(CheckBootFiles(*vm).ok());
+  EXPECT_TRUE(CheckFiles(*vm).ok());
 }
 
 }  // namespace

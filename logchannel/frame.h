@@ -31,7 +31,10 @@ namespace ft::logchannel {
 
 // Hello.version. Grows with any change to frame, messages or entries that
 // an older peer would misread; peers talk only to their own version.
-inline constexpr uint32_t kLogChannelVersion = 1;
+//   1  the first
+//   2  disks, display, tablet and serial input in VmDefinition: a peer that
+//      does not know them would build another machine
+inline constexpr uint32_t kLogChannelVersion = 2;
 
 inline constexpr uint32_t kFrameMagic = 0x474c5446;  // "FTLG" on the wire
 inline constexpr size_t kFramePrefixBytes = 16;

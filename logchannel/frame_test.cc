@@ -283,9 +283,9 @@ TEST(FrameDecoder, MessageOfAnotherVersionIsRefused) {
   // Field 99, as a later version might have; then no message at all.
   const std::string field99("\x9a\x06\x00", 3);
   EXPECT_EQ(Refusal(Raw(field99)).message(),
-            "frame carries no message of log channel version 1");
+            "frame carries no message of log channel version 2");
   EXPECT_EQ(Refusal(Raw("")).message(),
-            "frame carries no message of log channel version 1");
+            "frame carries no message of log channel version 2");
 }
 
 TEST(FrameDecoder, RefusalIsForEver) {
@@ -319,10 +319,10 @@ TEST(FrameDecoder, RandomBytesNeverMakeAFrame) {
 
 TEST(CheckVersion, OtherVersionIsRefusedNamingBoth) {
   EXPECT_TRUE(CheckVersion(kLogChannelVersion).ok());
-  const Status status = CheckVersion(2);
+  const Status status = CheckVersion(1);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.message(),
-            "peer speaks log channel version 2, this host speaks version 1");
+            "peer speaks log channel version 1, this host speaks version 2");
   EXPECT_THAT(status.remedy(), HasSubstr("same release"));
 }
 

@@ -37,8 +37,8 @@ std::string Datagram(const std::string& body) {
 // docs/log-channel.md, "Heartbeats".
 TEST(Heartbeat, LiesOnTheWireAsTheDocumentationShows) {
   EXPECT_EQ(EncodeHeartbeat(Beat(7, 300)),
-            std::string("FTHB\x08\xd6\xcd\x87"
-                        "\x08\x01\x12\x03vm1\x18\x07\x22\x05hostA"
+            std::string("FTHB\x75\xd0\x76\x96"
+                        "\x08\x02\x12\x03vm1\x18\x07\x22\x05hostA"
                         "\x28\xac\x02"));
 }
 

@@ -121,6 +121,11 @@ struct ft_ring {
     /* FT_RING_REPLAY: outputs tagged at or below this were released by the
      * primary; a go live need not issue them again. */
     uint64_t peer_released;
+    /* The output lease: held outputs leave only before this moment of
+     * CLOCK_BOOTTIME, in nanoseconds. UINT64_MAX: no lease, the engine's own
+     * beginning; 0: nothing leaves. ftd renews it before `acknowledged` and
+     * rings the doorbell. Without effect where nothing is held. */
+    uint64_t lease_until;
     /* Grows by one at least every 100 ms while ftd lives. An engine that
      * holds outputs and sees it stand still for 2 s pauses its VM: whoever
      * owns the VM now, it is not this host. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "replay/engine_command.h"
 
+#include <algorithm>
 #include <filesystem>
 
 namespace ft::replay {
@@ -34,6 +35,10 @@ void AppendMachine(Arguments& argv, const VmDefinition& vm) {
   Append(argv, {"-append", vm.cmdline});
 }
 
+std::string DeviceOf(const std::string& nic_model) {
+  return nic_model == kVirtioNet ? "virtio-net-pci" : nic_model;
+}
+
 // The three options of one NIC. vhost would move packets past the log;
 // romfile= because a boot ROM is one more thing that must be equal.
 void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
@@ -41,10 +46,68 @@ void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
   const std::string net = "n" + std::to_string(index);
   Append(argv, {"-netdev", "tap,id=" + net + ",ifname=" + Escape(tap) +
                                ",script=no,downscript=no,vhost=off"});
-  Append(argv, {"-device", nic.model + "-pci,netdev=" + net +
+  Append(argv, {"-device", DeviceOf(nic.model) + ",netdev=" + net +
                                ",mac=" + nic.mac + ",romfile="});
   Append(argv, {"-object",
                 "filter-ft,id=f" + std::to_string(index) + ",netdev=" + net});
+}
+
+// Three nodes of one disk: file or block device, format, and our filter,
+// which the device sits on. Nobody locks a shared image: both sides of the
+// pair have it open, and fencing says who may write. Nor does a host cache
+// it: what the backup's host read while it waited is old when it goes live. I/O
+// runs in the main loop, never in an iothread. An error is the guest's, by the
+// log: a backup that stopped on it would be stopped for good.
+constexpr char kErrors[] = ",werror=report,rerror=report";
+
+void AppendDisk(Arguments& argv, const Disk& disk, size_t index) {
+  const std::string node = "d" + std::to_string(index);
+  const std::string driver = IsDevicePath(disk.path) ? "host_device" : "file";
+  std::string file = "driver=" + driver + ",node-name=" + node +
+                     "f,filename=" + Escape(disk.path) +
+                     ",cache.direct=on,discard=unmap";
+  if (disk.mode == kShared) file += ",locking=off";
+  Append(argv, {"-blockdev", file});
+  Append(argv, {"-blockdev", "driver=" + disk.format + ",node-name=" + node +
+                                 "r,file=" + node + "f,discard=unmap"});
+  Append(argv, {"-blockdev", "driver=ft,node-name=" + node + ",file=" + node +
+                                 "r,discard=unmap"});
+  Append(argv,
+         {"-device", disk.bus == kVirtioScsi
+                         ? "scsi-hd,drive=" + node + ",bus=scsi0.0" + kErrors
+                         : "virtio-blk-pci,drive=" + node + kErrors});
+}
+
+bool OnScsi(const Disk& disk) { return disk.bus == kVirtioScsi; }
+
+void AppendDisks(Arguments& argv, const std::vector<Disk>& disks) {
+  // One controller for all of them.
+  if (std::any_of(disks.begin(), disks.end(), OnScsi)) {
+    Append(argv, {"-device", "virtio-scsi-pci,id=scsi0"});
+  }
+  for (size_t i = 0; i < disks.size(); ++i) AppendDisk(argv, disks[i], i);
+}
+
+// What somebody in front of the machine would see and hold. The adapter's
+// BIOS is a file of the firmware directory.
+void AppendConsole(Arguments& argv, const VmDefinition& vm) {
+  if (vm.video == kVga) Append(argv, {"-device", "VGA"});
+  if (!vm.tablet) return;
+  Append(argv, {"-device", "piix3-usb-uhci,id=usb"});
+  Append(argv, {"-device", "usb-tablet,bus=usb.0"});
+}
+
+// The serial port writes the console's log either way.
+void AppendSerial(Arguments& argv, const EngineOptions& options) {
+  if (!options.vm.serial_input) {
+    Append(argv, {"-serial", "file:" + options.console_log});
+    return;
+  }
+  Append(argv,
+         {"-chardev", "socket,id=serial0,path=" + Escape(options.serial_path) +
+                          ",server=on,wait=off,logfile=" +
+                          Escape(options.console_log) + ",logappend=off"});
+  Append(argv, {"-serial", "chardev:serial0"});
 }
 
 bool SafeInShell(const std::string& word) {
@@ -67,11 +130,13 @@ std::vector<std::string> EngineCommand(const EngineOptions& options) {
   AppendMachine(argv, options.vm);
   Append(argv,
          {"-icount", "shift=2,rr=ft,rrfile=" + Escape(options.ring_path)});
-  Append(argv, {"-serial", "file:" + options.console_log});
+  AppendSerial(argv, options);
   Append(argv, {"-monitor", "none"});
   for (size_t i = 0; i < options.vm.nics.size(); ++i) {
     AppendNic(argv, options.vm.nics[i], options.taps.at(i), i);
   }
+  AppendDisks(argv, options.vm.disks);
+  AppendConsole(argv, options.vm);
   Append(argv,
          {"-qmp", "unix:" + Escape(options.qmp_path) + ",server=on,wait=off"});
   if (options.incoming) Append(argv, {"-incoming", *options.incoming});

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace ft::replay {
 namespace {
 
@@ -11,6 +13,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 EngineOptions Options() {
   EngineOptions options;
@@ -82,6 +85,82 @@ TEST(EngineCommand, SecondNic_GetsItsOwnIds) {
   const auto argv = EngineCommand(options);
   EXPECT_THAT(argv, Contains(HasSubstr("tap,id=n1,ifname=tap1,")));
   EXPECT_THAT(argv, Contains("filter-ft,id=f1,netdev=n1"));
+}
+
+// What follows the last option that every VM has.
+std::vector<std::string> DeviceArguments(const VmDefinition& vm) {
+  EngineOptions options = Options();
+  options.vm = vm;
+  options.vm.nics.clear();
+  const auto argv = EngineCommand(options);
+  const auto begin = std::find(argv.begin(), argv.end(), "-monitor") + 2;
+  return {begin, std::find(begin, argv.end(), "-qmp")};
+}
+
+TEST(EngineCommand, E1000_IsOneNicModelOfTwo) {
+  EngineOptions options = Options();
+  options.vm.nics[0].model = "e1000";
+  const auto argv = EngineCommand(options);
+  EXPECT_THAT(argv, Contains("e1000,netdev=n0,mac=52:54:00:12:34:56,romfile="));
+  EXPECT_THAT(argv, Contains("filter-ft,id=f0,netdev=n0"));
+}
+
+TEST(EngineCommand, SharedDisk_IsThreeNodesAndADevice) {
+  VmDefinition vm = Options().vm;
+  vm.disks = {{.path = "/srv/a,b.img"}};
+  EXPECT_THAT(
+      DeviceArguments(vm),
+      ElementsAre(
+          "-blockdev",
+          "driver=file,node-name=d0f,filename=/srv/a,,b.img,"
+          "cache.direct=on,discard=unmap,locking=off",
+          "-blockdev", "driver=raw,node-name=d0r,file=d0f,discard=unmap",
+          "-blockdev", "driver=ft,node-name=d0,file=d0r,discard=unmap",
+          "-device", "virtio-blk-pci,drive=d0,werror=report,rerror=report"));
+}
+
+TEST(EngineCommand, ScsiDisks_ShareOneController) {
+  VmDefinition vm = Options().vm;
+  vm.disks = {{.path = "/dev/vg/a", .bus = "virtio-scsi"},
+              {.path = "/srv/b", .bus = "virtio-scsi"},
+              {.path = "/srv/c"}};
+  EXPECT_THAT(
+      DeviceArguments(vm),
+      ElementsAre("-device", "virtio-scsi-pci,id=scsi0", "-blockdev",
+                  "driver=host_device,node-name=d0f,filename=/dev/vg/a,"
+                  "cache.direct=on,discard=unmap,locking=off",
+                  "-blockdev",
+                  "driver=raw,node-name=d0r,file=d0f,discard=unmap",
+                  "-blockdev", "driver=ft,node-name=d0,file=d0r,discard=unmap",
+                  "-device", StartsWith("scsi-hd,drive=d0,bus=scsi0.0,"),
+                  "-blockdev", HasSubstr("filename=/srv/b,"), "-blockdev",
+                  HasSubstr("d1r"), "-blockdev", HasSubstr("node-name=d1,"),
+                  "-device", StartsWith("scsi-hd,drive=d1,bus=scsi0.0"),
+                  "-blockdev", HasSubstr("filename=/srv/c,"), "-blockdev",
+                  HasSubstr("d2r"), "-blockdev", HasSubstr("node-name=d2,"),
+                  "-device", StartsWith("virtio-blk-pci,drive=d2")));
+}
+
+TEST(EngineCommand, DisplayAndTablet) {
+  VmDefinition vm = Options().vm;
+  EXPECT_THAT(DeviceArguments(vm), ElementsAre());
+  vm.video = "vga";
+  vm.tablet = true;
+  EXPECT_THAT(DeviceArguments(vm),
+              ElementsAre("-device", "VGA", "-device", "piix3-usb-uhci,id=usb",
+                          "-device", "usb-tablet,bus=usb.0"));
+}
+
+TEST(EngineCommand, SerialInput_IsASocketThatLogs) {
+  EngineOptions options = Options();
+  options.vm.serial_input = true;
+  options.serial_path = "/run/vm1.serial";
+  const auto argv = EngineCommand(options);
+  EXPECT_THAT(argv, Not(Contains("file:/log/vm1.console")));
+  EXPECT_THAT(argv, Contains("socket,id=serial0,path=/run/vm1.serial,"
+                             "server=on,wait=off,logfile=/log/vm1.console,"
+                             "logappend=off"));
+  EXPECT_THAT(argv, Contains("chardev:serial0"));
 }
 
 TEST(FormatCommand, QuotesWhatAShellWouldSplit) {

@@ -28,6 +28,10 @@ struct EngineOptions {
   // The guest's serial port, rewritten at each start of the engine. A
   // backup's begins at the clone.
   std::string console_log;
+  // With vm.serial_input, and then required: a unix socket, at most 107 bytes.
+  // Whoever connects to it sees what the guest writes from then on, and
+  // types; one at a time.
+  std::string serial_path = {};
   // stdout and stderr of the engine, rewritten at each start. Its last line
   // is the error when the engine dies early.
   std::string stderr_log;

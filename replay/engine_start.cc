@@ -23,9 +23,14 @@ constexpr Milliseconds kConnectEvery(5);
 // Both names end in a file beside others of ours; a directory that is not
 // there is the usual mistake.
 Status CheckPaths(const EngineOptions& options) {
-  if (options.qmp_path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Status::Invalid("socket path " + options.qmp_path + " is too long",
+  for (const std::string& path : {options.qmp_path, options.serial_path}) {
+    if (path.size() < sizeof(sockaddr_un::sun_path)) continue;
+    return Status::Invalid("socket path " + path + " is too long",
                            "use a shorter run_dir");
+  }
+  if (options.vm.serial_input && options.serial_path.empty()) {
+    return Status::Invalid(options.vm.name +
+                           " has serial input and no socket for it");
   }
   for (const std::string& path : {options.ring_path, options.qmp_path,
                                   options.console_log, options.stderr_log}) {
@@ -63,6 +68,7 @@ Status Check(const EngineOptions& options) {
 
 void RemoveRuntimeFiles(const EngineOptions& options) {
   unlink(options.qmp_path.c_str());
+  if (!options.serial_path.empty()) unlink(options.serial_path.c_str());
   unlink(options.ring_path.c_str());
   unlink(logchannel::ToFtdPath(options.ring_path).c_str());
   unlink(logchannel::ToEnginePath(options.ring_path).c_str());

@@ -17,10 +17,16 @@ namespace json = boost::json;
 namespace {
 
 json::object ToJson(const VmDefinition& vm) {
-  json::array nics;
+  json::array nics, disks;
   for (const Nic& nic : vm.nics) {
     nics.push_back(
         {{"mac", nic.mac}, {"model", nic.model}, {"bridge", nic.bridge}});
+  }
+  for (const Disk& disk : vm.disks) {
+    disks.push_back({{"path", disk.path},
+                     {"format", disk.format},
+                     {"bus", disk.bus},
+                     {"mode", disk.mode}});
   }
   return {{"name", vm.name},
           {"uuid", vm.uuid},
@@ -29,6 +35,10 @@ json::object ToJson(const VmDefinition& vm) {
           {"initrd", vm.initrd},
           {"cmdline", vm.cmdline},
           {"nics", std::move(nics)},
+          {"disks", std::move(disks)},
+          {"video", vm.video},
+          {"tablet", vm.tablet},
+          {"serial_input", vm.serial_input},
           {"kernel_sha256", vm.kernel_sha256},
           {"initrd_sha256", vm.initrd_sha256}};
 }
@@ -38,19 +48,28 @@ std::string Text(const json::value& object, const char* key) {
 }
 
 VmDefinition VmFromJson(const json::value& value) {
-  VmDefinition vm = {.name = Text(value, "name"),
-                     .uuid = Text(value, "uuid"),
-                     .memory_mib = value.at("memory_mib").to_number<uint32_t>(),
-                     .kernel = Text(value, "kernel"),
-                     .initrd = Text(value, "initrd"),
-                     .cmdline = Text(value, "cmdline"),
-                     .nics = {},
-                     .kernel_sha256 = Text(value, "kernel_sha256"),
-                     .initrd_sha256 = Text(value, "initrd_sha256")};
+  VmDefinition vm;
+  vm.name = Text(value, "name");
+  vm.uuid = Text(value, "uuid");
+  vm.memory_mib = value.at("memory_mib").to_number<uint32_t>();
+  vm.kernel = Text(value, "kernel");
+  vm.initrd = Text(value, "initrd");
+  vm.cmdline = Text(value, "cmdline");
+  vm.video = Text(value, "video");
+  vm.tablet = value.at("tablet").as_bool();
+  vm.serial_input = value.at("serial_input").as_bool();
+  vm.kernel_sha256 = Text(value, "kernel_sha256");
+  vm.initrd_sha256 = Text(value, "initrd_sha256");
   for (const json::value& nic : value.at("nics").as_array()) {
     vm.nics.push_back({.mac = Text(nic, "mac"),
                        .model = Text(nic, "model"),
                        .bridge = Text(nic, "bridge")});
+  }
+  for (const json::value& disk : value.at("disks").as_array()) {
+    vm.disks.push_back({.path = Text(disk, "path"),
+                        .format = Text(disk, "format"),
+                        .bus = Text(disk, "bus"),
+                        .mode = Text(disk, "mode")});
   }
   return vm;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "logchannel/log_channel.pb.h"
+#include "replay/name_rules.h"
 
 namespace ft::replay {
 namespace {
@@ -21,11 +22,11 @@ namespace {
 // the pre-copy of a busy guest may never end.
 constexpr uint32_t kMemoryMibMin = 32;
 constexpr uint32_t kMemoryMibMax = 65536;
-// One PCI bus holds 32 devices; eight NICs leave room for everything else.
-constexpr size_t kNicsMax = 8;
+// One PCI bus holds 32 devices; eight NICs and eight disks leave room for
+// everything else.
+constexpr size_t kDevicesMax = 8;
 // A file name of at most 255 bytes holds it with every suffix of ours.
 constexpr size_t kNameMax = 63;
-constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
 
 // "Lockstep" as a version 5 namespace: the UUID of the DNS name lockstep.ft.
 constexpr std::array<unsigned char, 16> kUuidNamespace = {
@@ -40,38 +41,6 @@ std::string Hex(const unsigned char* bytes, size_t size) {
     text += kDigits[bytes[i] & 15];
   }
   return text;
-}
-
-bool IsLowerHex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-bool IsNameCharacter(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ||
-         c == '-';
-}
-
-// 1 to `size_max` letters, digits, '_', '.', '-'; the first of them a letter
-// or digit, so that none is ".." or reads as an option.
-bool IsName(const std::string& text, size_t size_max) {
-  return !text.empty() && text.size() <= size_max &&
-         std::isalnum(static_cast<unsigned char>(text[0])) &&
-         std::all_of(text.begin(), text.end(), IsNameCharacter);
-}
-
-// An 'h' in `shape` stands for a lower-case hex digit, anything else for
-// itself.
-bool HasShape(const std::string& text, const std::string& shape) {
-  return std::equal(text.begin(), text.end(), shape.begin(), shape.end(),
-                    [](char c, char expected) {
-                      return expected == 'h' ? IsLowerHex(c) : c == expected;
-                    });
-}
-
-bool IsUnicastMac(const std::string& text) {
-  // The second digit's low bit marks a multicast address.
-  return HasShape(text, "hh:hh:hh:hh:hh:hh") &&
-         std::string("02468ace").find(text[1]) != std::string::npos;
 }
 
 struct EvpFree {
@@ -99,24 +68,9 @@ Result<std::string> Sha256OfFile(const std::string& what,
   return Hex(digest.data(), size);
 }
 
-Status ValidateNic(const Nic& nic, size_t index) {
-  const std::string which = "nic " + std::to_string(index) + ": ";
-  if (nic.model != kNicModel) {
-    return Status::Invalid(
-        which + "model \"" + nic.model + "\" is not supported",
-        "use \"virtio-net\"");
-  }
-  if (!IsUnicastMac(nic.mac)) {
-    return Status::Invalid(
-        which + "mac \"" + nic.mac + "\" is no unicast address",
-        "write it as six lower-case hex pairs, like 52:54:00:12:34:56");
-  }
-  if (!IsName(nic.bridge, kInterfaceNameMax)) {
-    return Status::Invalid(
-        which + "bridge \"" + nic.bridge + "\" is no interface name",
-        "name a bridge of the host");
-  }
-  return Status::Ok();
+Status TooMany(size_t count, const char* what) {
+  return Status::Invalid(std::to_string(count) + " " + what + " are too many",
+                         "give at most " + std::to_string(kDevicesMax));
 }
 
 Status ValidateBootFile(const std::string& what, const std::string& path) {
@@ -137,6 +91,29 @@ Status CompareBootFile(const std::string& what, const std::string& path,
                            "copy the primary's file to this host");
   }
   return Status::Ok();
+}
+
+Status ValidateDevices(const VmDefinition& vm) {
+  if (vm.nics.size() > kDevicesMax) return TooMany(vm.nics.size(), "NICs");
+  if (vm.disks.size() > kDevicesMax) return TooMany(vm.disks.size(), "disks");
+  for (size_t i = 0; i < vm.nics.size(); ++i) {
+    auto status = ValidateNic(vm.nics[i], i);
+    if (!status.ok()) return status;
+  }
+  for (size_t i = 0; i < vm.disks.size(); ++i) {
+    auto status = ValidateDisk(vm.disks[i], i);
+    if (!status.ok()) return status;
+    for (size_t j = 0; j < i; ++j) {
+      if (vm.disks[j].path != vm.disks[i].path) continue;
+      return Status::Invalid("disks " + std::to_string(j) + " and " +
+                                 std::to_string(i) + " are both " +
+                                 vm.disks[i].path,
+                             "give each its own image");
+    }
+  }
+  if (vm.video == kNoVideo || vm.video == kVga) return Status::Ok();
+  return Status::Invalid("video \"" + vm.video + "\" is not supported",
+                         "use \"none\" or \"vga\"");
 }
 
 }  // namespace
@@ -177,16 +154,7 @@ Status Validate(const VmDefinition& vm) {
     auto status = ValidateBootFile("initrd", vm.initrd);
     if (!status.ok()) return status;
   }
-  if (vm.nics.size() > kNicsMax) {
-    return Status::Invalid(
-        std::to_string(vm.nics.size()) + " NICs are too many",
-        "give at most " + std::to_string(kNicsMax));
-  }
-  for (size_t i = 0; i < vm.nics.size(); ++i) {
-    auto status = ValidateNic(vm.nics[i], i);
-    if (!status.ok()) return status;
-  }
-  return Status::Ok();
+  return ValidateDevices(vm);
 }
 
 Status MeasureBootFiles(VmDefinition& vm) {
@@ -225,6 +193,16 @@ logchannel::wire::VmDefinition ToWire(const VmDefinition& vm) {
     added->set_model(nic.model);
     added->set_bridge(nic.bridge);
   }
+  for (const Disk& disk : vm.disks) {
+    auto* added = wire.add_disks();
+    added->set_path(disk.path);
+    added->set_format(disk.format);
+    added->set_bus(disk.bus);
+    added->set_mode(disk.mode);
+  }
+  wire.set_video(vm.video);
+  wire.set_tablet(vm.tablet);
+  wire.set_serial_input(vm.serial_input);
   return wire;
 }
 
@@ -236,13 +214,21 @@ VmDefinition FromWire(const logchannel::wire::VmDefinition& wire) {
       .kernel = wire.kernel(),
       .initrd = wire.initrd(),
       .cmdline = wire.cmdline(),
-      .nics = {},
+      .video = wire.video(),
+      .tablet = wire.tablet(),
+      .serial_input = wire.serial_input(),
       .kernel_sha256 = wire.kernel_sha256(),
       .initrd_sha256 = wire.initrd_sha256(),
   };
   for (const auto& nic : wire.nics()) {
     vm.nics.push_back(
         {.mac = nic.mac(), .model = nic.model(), .bridge = nic.bridge()});
+  }
+  for (const auto& disk : wire.disks()) {
+    vm.disks.push_back({.path = disk.path(),
+                        .format = disk.format(),
+                        .bus = disk.bus(),
+                        .mode = disk.mode()});
   }
   return vm;
 }

@@ -14,25 +14,13 @@
 #include <vector>
 
 #include "logchannel/status.h"
+#include "replay/vm_devices.h"
 
 namespace ft::logchannel::wire {
 class VmDefinition;
 }
 
 namespace ft::replay {
-
-// The only NIC model whose replay is known to be deterministic.
-inline constexpr char kNicModel[] = "virtio-net";
-
-struct Nic {
-  // Six hex pairs, lower case, colons; unicast.
-  std::string mac;
-  std::string model = kNicModel;
-  // A Linux bridge of the host; the same name on both hosts.
-  std::string bridge;
-
-  bool operator==(const Nic&) const = default;
-};
 
 struct VmDefinition {
   // [A-Za-z0-9][A-Za-z0-9_.-]{0,62}: it becomes part of file names.
@@ -44,10 +32,20 @@ struct VmDefinition {
   std::string kernel;
   std::string initrd;
   std::string cmdline;
-  std::vector<Nic> nics;
+  // At most eight of each. Their order is that of their PCI slots and names.
+  std::vector<Nic> nics = {};
+  std::vector<Disk> disks = {};
+  // kNoVideo or kVga: a display adapter; nobody sees it yet, but a guest
+  // that wants a text console has one.
+  std::string video = kNoVideo;
+  // A USB controller with an absolute pointing device.
+  bool tablet = false;
+  // The serial port listens on a socket of the host and writes the console's
+  // log as well; otherwise it only writes.
+  bool serial_input = false;
   // Hex SHA-256 of the files; empty until MeasureBootFiles().
-  std::string kernel_sha256;
-  std::string initrd_sha256;
+  std::string kernel_sha256 = {};
+  std::string initrd_sha256 = {};
 
   bool operator==(const VmDefinition&) const = default;
 };
@@ -57,7 +55,7 @@ struct VmDefinition {
 std::string UuidFromName(const std::string& name);
 
 // Everything that can be said about a definition without looking at the
-// host: names, ranges, MACs, NIC model. kInvalid names the field.
+// host: names, ranges, MACs, devices. kInvalid names the field.
 Status Validate(const VmDefinition& vm);
 
 // Blocking, reads whole files. Fills the checksums; kInvalid when a boot file

@@ -23,6 +23,14 @@ VmDefinition Good() {
           .initrd = "/boot/initrd.gz",
           .cmdline = "console=ttyS0",
           .nics = {{.mac = "52:54:00:12:34:56", .bridge = "br0"}},
+          .disks = {{.path = "/srv/vm1.img"},
+                    {.path = "/dev/vg/vm1",
+                     .format = "qcow2",
+                     .bus = "virtio-scsi",
+                     .mode = "private"}},
+          .video = "vga",
+          .tablet = true,
+          .serial_input = true,
           .kernel_sha256 = "aa",
           .initrd_sha256 = "bb"};
 }
@@ -52,12 +60,18 @@ TEST(VmDefinition, Validate_NamesTheFieldAndTheRemedy) {
       {[](VmDefinition& vm) { vm.memory_mib = 1; }, "memory_mib = 1"},
       {[](VmDefinition& vm) { vm.kernel = "vmlinuz"; }, "kernel \"vmlinuz\""},
       {[](VmDefinition& vm) { vm.initrd = "i"; }, "initrd \"i\""},
-      {[](VmDefinition& vm) { vm.nics[0].model = "e1000"; },
-       "nic 0: model \"e1000\" is not supported"},
+      {[](VmDefinition& vm) { vm.nics[0].model = "rtl8139"; },
+       "nic 0: model \"rtl8139\" is not supported"},
       {[](VmDefinition& vm) { vm.nics[0].mac = "53:54:00:12:34:56"; },
        "nic 0: mac"},
       {[](VmDefinition& vm) { vm.nics[0].bridge = "a/b"; }, "nic 0: bridge"},
       {[](VmDefinition& vm) { vm.nics.resize(9, vm.nics[0]); }, "9 NICs"},
+      {[](VmDefinition& vm) { vm.disks.resize(9, vm.disks[0]); }, "9 disks"},
+      {[](VmDefinition& vm) { vm.disks[1].path = vm.disks[0].path; },
+       "disks 0 and 1 are both /srv/vm1.img"},
+      {[](VmDefinition& vm) { vm.disks[1].bus = "ide"; },
+       "disk 1: bus \"ide\" is not supported"},
+      {[](VmDefinition& vm) { vm.video = "qxl"; }, "video \"qxl\""},
   };
   for (const Case& c : cases) {
     VmDefinition vm = Good();

@@ -235,7 +235,8 @@ link_firmware() {
       if [ -e "$file" ]; then ln -sfn "$file" "$1/${file##*/}"; fi
     done
   done
-  for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin; do
+  for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin \
+    vgabios-stdvga.bin; do
     [ -e "$1/$file" ] || die "firmware $file is in none of Debian's packages"
   done
 }

@@ -8,24 +8,33 @@
 #
 #   build_extra.sh compile    gcc, binutils and the C library's headers
 #   build_extra.sh torture    stress-ng, and edges.c
+#   build_extra.sh devices    modules for e1000, ext4, USB tablet, PS/2 mouse,
+#                             display; disk.c, input.c. Debian's cloud kernel
+#                             has none of them, so this comes with the one for
+#                             all machines
 #
 # What comes out, under ${LOCKSTEP_CACHE:-~/.cache/lockstep}/guest:
 #
 #   extra/NAME.<recipe>.gz    the programs
 #   extra/NAME.<recipe>.versions
 #   <hash>/initrd-NAME.gz     both, what -initrd takes
+#   <hash>/vmlinuz-devices    the kernel of `devices`
 set -euo pipefail
 
 readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly cache=${LOCKSTEP_CACHE:-${HOME:-/root}/.cache/lockstep}
 readonly extras=$cache/guest/extra
 readonly gcc=12
+readonly modules=(
+  virtio_pci virtio_net virtio_blk virtio_scsi sd_mod e1000 crc32c_generic ext4
+  evdev psmouse uhci-hcd usbhid hid-generic
+)
 
 . "$here/packages.sh"
 
 recipe_hash() {
   cat "$here/build_extra.sh" "$here/packages.sh" "$here/compile.awk" \
-    "$here/edges.c" |
+    "$here"/{disk,edges,input}.c |
     sha256sum | cut -c1-16
 }
 
@@ -69,6 +78,25 @@ make_torture() {
     "$here/edges.c" -lm
 }
 
+# The programs are for the tiny guest; a Debian root has its own.
+make_devices() {
+  local kernel program
+  kernel=$(kernel_package linux-image-amd64)
+  say "downloading $kernel (about 70 MB)"
+  download_alone "$kernel" busybox-static
+  unpack '*'
+  say "making the initramfs for devices"
+  install_modules order "${modules[@]}"
+  install_modules order.video bochs
+  cp "$work"/packages/boot/vmlinuz-* "${extra%.gz}.vmlinuz"
+  mkdir -p "$work/tree/bin"
+  for program in disk input; do
+    run "compiling $program" cc -O1 -static -s -o "$work/tree/bin/$program" \
+      "$here/$program.c"
+  done
+  cp "$here/compile.awk" "$work/tree/"
+}
+
 build() {
   local begun=$SECONDS
   : >"$log"
@@ -86,7 +114,7 @@ build() {
 
 readonly name=${1-}
 case $name in
-  compile | torture) ;;
+  compile | torture | devices) ;;
   *) die "unknown name '$name'; see the head of $0" ;;
 esac
 readonly recipe=$(recipe_hash)
@@ -104,4 +132,9 @@ if [ ! -f "$guest/$file" ]; then
   mv "$guest/$file.$$" "$guest/$file"
 fi
 relink "$guest/initrd-$name.gz" "$file"
+if [ "$name" = devices ]; then
+  kernel=vmlinuz-$name.$recipe
+  [ -f "$guest/$kernel" ] || ln -f "${extra%.gz}.vmlinuz" "$guest/$kernel"
+  relink "$guest/vmlinuz-$name" "$kernel"
+fi
 echo "$guest/initrd-$name.gz"

@@ -29,59 +29,33 @@ readonly guests=$cache/guest
 readonly command_line="console=ttyS0 quiet mitigations=off"
 readonly modules=(virtio_pci virtio_net virtio_blk virtio_scsi sd_mod)
 readonly applets=(
-  awk cat cmp date dd df echo expr false free head hostname ifconfig insmod ip
-  kill ls lsmod md5sum mkdir mount mv nc netstat ping poweroff ps reboot rm sed
-  seq setsid sh sha256sum sleep sort stat sync tail test top touch true umount
-  uname uptime usleep wc
+  awk cat chvt cmp cp date dd df echo expr false free grep head hostname
+  ifconfig insmod ip kill ls lsmod md5sum mkdir mount mv nc netstat ping
+  poweroff ps reboot rm sed seq setsid sh sha256sum sleep sort stat
+  switch_root sync tail test top touch true umount uname uptime usleep wc
 )
 
 . "$here/packages.sh"
 
 recipe_hash() {
   cat "$here/build_guest.sh" "$here/packages.sh" "$here/init.sh" \
-    "$here/ready.sh" "$here/load.c" "$here"/workloads/* |
+    "$here/ready.sh" "$here/await_block_device.sh" "$here/load_modules.sh" \
+    "$here/load.c" "$here"/workloads/* |
     sha256sum | cut -c1-64
-}
-
-# The package that the meta package for cloud kernels depends on.
-kernel_package() {
-  apt-cache show --no-all-versions linux-image-cloud-amd64 |
-    sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1
 }
 
 # redis-tools carries the server's binary.
 download() {
   local kernel
   update_lists
-  kernel=$(kernel_package)
-  [ -n "$kernel" ] ||
-    die "apt knows no linux-image-cloud-amd64; run apt-get update as root"
+  kernel=$(kernel_package linux-image-cloud-amd64)
   say "downloading $kernel, busybox-static and redis (about 60 MB)"
   download_with_needs redis-tools
   download_alone "$kernel" busybox-static
 }
 
-# The modules with what they depend on, in an order that loads.
-install_modules() {
-  local directory name path dependencies
-  directory=$(echo "$work"/packages/lib/modules/*)
-  run "depmod" depmod -b "$work/packages" "${directory##*/}"
-  mkdir -p "$work/tree/modules"
-  for name in "${modules[@]}"; do
-    path=$(sed -n "s|^\([^:]*/$name\.ko\):.*|\1|p" "$directory/modules.dep")
-    [ -n "$path" ] || die "the kernel package has no module $name"
-    # modules.dep lists what is needed first last.
-    dependencies=$(sed -n "s|^$path:||p" "$directory/modules.dep")
-    for path in $(printf '%s\n' $dependencies | tac) "$path"; do
-      [ -e "$work/tree/modules/${path##*/}" ] && continue
-      cp "$directory/$path" "$work/tree/modules/"
-      echo "${path##*/}" >>"$work/tree/modules/order"
-    done
-  done
-}
-
 make_tree() {
-  local applet
+  local applet script
   say "making the initramfs"
   mkdir -p "$work"/tree/{bin,lib,lib64,proc,sys,dev,tmp,workloads}
   cp "$work/packages/bin/busybox" "$work/tree/bin/"
@@ -91,10 +65,12 @@ make_tree() {
   install_program usr/bin/redis-check-rdb bin/redis-server
   install_program usr/bin/redis-cli bin/redis-cli
   cp -L "$work/packages/lib64/ld-linux-x86-64.so.2" "$work/tree/lib64/"
-  install_modules
+  install_modules order "${modules[@]}"
   cp "$here"/workloads/* "$work/tree/workloads/"
   install -m 755 "$here/init.sh" "$work/tree/init"
-  install -m 755 "$here/ready.sh" "$work/tree/bin/ready"
+  for script in ready await_block_device load_modules; do
+    install -m 755 "$here/$script.sh" "$work/tree/bin/$script"
+  done
   run "compiling load" cc -O2 -static -nostdlib -fno-stack-protector \
     -fno-tree-loop-distribute-patterns -s -o "$work/tree/bin/load" \
     "$here/load.c"

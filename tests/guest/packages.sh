@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by build_guest.sh and build_extra.sh: Debian packages become files
-# of a guest without being installed on this machine.
+# Sourced by build_guest.sh, build_extra.sh and build_debian.sh: Debian
+# packages become files of a guest without being installed on this machine.
 #
 # Who sources it has set $log, a file that takes the noise, and $work, a
 # directory of its own with debs/, packages/ and tree/.
@@ -56,6 +56,38 @@ unpack() {
           run "unpacking ${deb##*/}" dpkg-deb -x "$deb" "$work/packages"
           break ;;
       esac
+    done
+  done
+}
+
+# kernel_package META-PACKAGE: the package of the kernel that it depends on.
+kernel_package() {
+  local package
+  package=$(apt-cache show --no-all-versions "$1" |
+    sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
+  [ -n "$package" ] || die "apt knows no $1; run apt-get update as root"
+  echo "$package"
+}
+
+# install_modules FILE MODULE...: the modules with what they depend on, into
+# /modules, where FILE names them in an order that loads. What another FILE
+# names already is left out.
+install_modules() {
+  local order=$1 directory module path dependencies
+  shift
+  directory=$(echo "$work"/packages/lib/modules/*)
+  [ -s "$directory/modules.dep" ] ||
+    run "depmod" depmod -b "$work/packages" "${directory##*/}"
+  mkdir -p "$work/tree/modules"
+  for module in "$@"; do
+    path=$(sed -n "s|^\([^:]*/$module\.ko\):.*|\1|p" "$directory/modules.dep")
+    [ -n "$path" ] || die "the kernel package has no module $module"
+    # modules.dep lists what is needed first last.
+    dependencies=$(sed -n "s|^$path:||p" "$directory/modules.dep")
+    for path in $(printf '%s\n' $dependencies | tac) "$path"; do
+      [ -e "$work/tree/modules/${path##*/}" ] && continue
+      cp "$directory/$path" "$work/tree/modules/"
+      echo "${path##*/}" >>"$work/tree/modules/$order"
     done
   done
 }

@@ -59,6 +59,15 @@ std::string Describe(const MachineDigest& digest) {
          Number(digest.icount) + ", RAM " + digest.ram + ", CPU " + digest.cpu;
 }
 
+// A disk's filter node, as one that passes everything on.
+std::string WithoutFilter(const std::string& argument) {
+  const std::string filter = "driver=ft,";
+  if (!argument.starts_with(filter)) return argument;
+  std::string plain = "driver=raw," + argument.substr(filter.size());
+  const size_t mode = plain.find(",mode=");
+  return plain.erase(mode, plain.find(',', mode + 1) - mode);
+}
+
 // The same machine without instruction counting, recording and output rule.
 std::vector<std::string> PlainCommand(const EngineOptions& options) {
   std::vector<std::string> plain;
@@ -66,6 +75,8 @@ std::vector<std::string> PlainCommand(const EngineOptions& options) {
   for (size_t i = 0; i < argv.size(); ++i) {
     if (argv[i] == "-icount" || argv[i] == "-object") {
       ++i;
+    } else if (i > 0 && argv[i - 1] == "-blockdev") {
+      plain.push_back(WithoutFilter(argv[i]));
     } else {
       plain.push_back(argv[i]);
     }
@@ -168,7 +179,7 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
   options.vm.name = "tiny";
   options.vm.uuid = UuidFromName("tiny");
   options.vm.memory_mib = pair_options_.memory_mib;
-  options.vm.kernel = guest + "/vmlinuz";
+  options.vm.kernel = guest + "/" + pair_options_.kernel;
   options.vm.initrd = guest + "/" + pair_options_.initrd;
   std::string cmdline = ReadFile(guest + "/cmdline");
   while (!cmdline.empty() && cmdline.back() == '\n') cmdline.pop_back();
@@ -179,8 +190,17 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
   }
   if (pair_options_.network) {
     options.vm.cmdline += std::string(" ft.ip=") + kGuestAddress + "/24";
-    options.vm.nics = {{.mac = "52:54:00:09:00:02", .bridge = kBridge}};
+    options.vm.nics = {{.mac = "52:54:00:09:00:02",
+                        .model = pair_options_.nic_model,
+                        .bridge = kBridge}};
     options.taps = {"ft-" + who.substr(0, 1) + "-0"};
+  }
+  options.vm.disks = pair_options_.disks;
+  options.vm.video = pair_options_.video;
+  options.vm.tablet = pair_options_.tablet;
+  options.vm.serial_input = pair_options_.serial_input;
+  if (pair_options_.serial_input) {
+    options.serial_path = log_dir_ + "/" + who + ".serial";
   }
   options.ring_path = ring_dir_ + "/" + who + ".ring";
   options.qmp_path = log_dir_ + "/" + who + ".qmp";

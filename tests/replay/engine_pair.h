@@ -73,7 +73,14 @@ struct PairOptions {
   // More words for the kernel's command line.
   std::string kernel_arguments = "";
   // Of the guest's directory.
+  std::string kernel = "vmlinuz";
   std::string initrd = "initrd.gz";
+  // As in VmDefinition. Both engines open the same images.
+  std::string nic_model = kVirtioNet;
+  std::vector<Disk> disks = {};
+  std::string video = kNoVideo;
+  bool tablet = false;
+  bool serial_input = false;
   // See the head of this file.
   bool plain = false;
   bool archive = false;
@@ -152,6 +159,10 @@ class EnginePair {
   // Something went wrong here; evidence is kept in this directory.
   bool failed() const { return failed_; }
   const std::string& evidence() const { return log_dir_; }
+  // With serial_input: where the engine listens for it.
+  const std::string& serial_path(Side side) {
+    return Of(side).options.serial_path;
+  }
   // Why the engine has ended; empty while it lives.
   const std::string& exit_reason(Side side) { return Of(side).exit_reason; }
 

@@ -37,6 +37,11 @@ std::string GuestDirectory() {
   return FromEnvironment("LOCKSTEP_GUEST", Cache() + "/guest/current");
 }
 
+std::string DebianImage() {
+  return FromEnvironment("LOCKSTEP_DEBIAN",
+                         Cache() + "/guest/debian/current/root.img");
+}
+
 Status CheckTestPaths() {
   if (access(EngineBinary().c_str(), X_OK) != 0) {
     return Status::Unavailable("there is no engine " + EngineBinary(),

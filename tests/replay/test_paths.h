@@ -20,6 +20,10 @@ std::string EngineShare();
 // a directory with vmlinuz, initrd.gz and cmdline.
 std::string GuestDirectory();
 
+// LOCKSTEP_DEBIAN, or the last image that tests/guest/build_debian.sh made: an
+// ext4 file system with a Debian root. For copying; it may not be there.
+std::string DebianImage();
+
 // kUnavailable, with the remedy, when one of them is not there.
 Status CheckTestPaths();
 

@@ -102,7 +102,7 @@ TEST_F(RefusalsAreOneClearLine, TwoVcpus) {
 }
 
 TEST_F(RefusalsAreOneClearLine, UnsupportedNetworkCard) {
-  ExpectDefineRefused({.nic_model = "e1000"}, "e1000");
+  ExpectDefineRefused({.nic_model = "rtl8139"}, "rtl8139");
 }
 
 TEST_F(RefusalsAreOneClearLine, UnsupportedDevice) {

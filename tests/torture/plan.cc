@@ -33,6 +33,41 @@ constexpr Workload Edges(const char* name, const char* what,
           .devices = devices};
 }
 
+constexpr char kDevicesKernel[] = "vmlinuz-devices";
+constexpr char kDevicesInitrd[] = "initrd-devices.gz";
+
+// `workload` with a kernel that knows the devices which the default one does
+// not.
+constexpr Workload Devices(Workload workload) {
+  workload.kernel = kDevicesKernel;
+  workload.initrd = kDevicesInitrd;
+  return workload;
+}
+
+constexpr Workload OverE1000(Workload workload) {
+  workload.nic = replay::kE1000;
+  workload.devices = "e1000";
+  return Devices(workload);
+}
+
+constexpr Workload OnDisk(const char* name, const char* bus, const char* what) {
+  return Devices({.name = name,
+                  .guest = "disk",
+                  .what = what,
+                  .image = Image::kBlank,
+                  .bus = bus,
+                  .devices = bus});
+}
+
+// On an ext4 root with Debian, on a disk of this bus.
+constexpr Workload OnDebian(const char* bus, Workload workload) {
+  workload.image = Image::kDebian;
+  workload.bus = bus;
+  workload.memory_mib = 512;
+  workload.devices = bus;
+  return Devices(workload);
+}
+
 constexpr Workload kWorkloads[] = {
     {.name = "tiny", .guest = "torture-tiny", .rounds = 60},
     Stress("cpu", "cpu"),
@@ -79,6 +114,11 @@ constexpr Workload kWorkloads[] = {
      .guest = "idle",
      .kernel_arguments = "nohz=off",
      .devices = "local APIC timer"},
+    {.name = "rtc-alarm",
+     .guest = "alarm",
+     .rounds = 5,
+     .kernel_arguments = "hpet=disable",
+     .devices = "RTC alarm"},
     {.name = "boot",
      .guest = "torture-tiny",
      .rounds = 5,
@@ -94,6 +134,48 @@ constexpr Workload kWorkloads[] = {
      .ends = Ends::kByPowerOff,
      .kernel_arguments = "ft.end=poweroff",
      .devices = "ACPI power-off"},
+    OverE1000({.name = "e1000-receive",
+               .guest = "receive",
+               .rounds = 48,
+               .sends_to_guest = true}),
+    OverE1000({.name = "e1000-transmit",
+               .guest = "transmit",
+               .rounds = 32,
+               .takes_from_guest = true}),
+    OverE1000({.name = "e1000-redis",
+               .guest = "redis",
+               .rounds = 3000,
+               .ends = Ends::kWithItsClient}),
+    OnDisk("disk-blk", replay::kVirtioBlk, "vda"),
+    OnDisk("disk-scsi", replay::kVirtioScsi, "sda"),
+    OnDebian(replay::kVirtioBlk,
+             {.name = "debian-hdd", .guest = "stress", .what = "hdd,dentry"}),
+    OnDebian(replay::kVirtioScsi, {.name = "debian-fio", .guest = "fio"}),
+    OnDebian(replay::kVirtioBlk,
+             {.name = "debian-compile", .guest = "compile", .rounds = 4}),
+    OnDebian(replay::kVirtioScsi,
+             {.name = "debian-postgres", .guest = "postgres"}),
+    OnDebian(replay::kVirtioBlk, {.name = "debian-redis",
+                                  .guest = "redis",
+                                  .what = "durable",
+                                  .rounds = 1000,
+                                  .ends = Ends::kWithItsClient}),
+    Devices({.name = "console",
+             .guest = "console",
+             .kernel_arguments = "console=tty0 console=ttyS0",
+             .video = replay::kVga,
+             .devices = "VGA"}),
+    Devices({.name = "keyboard-mice",
+             .guest = "input",
+             .what = "events",
+             .hands = Hands::kKeyboardAndMice,
+             .devices = "PS/2 keyboard and mouse, USB tablet"}),
+    Devices({.name = "serial-input",
+             .guest = "input",
+             .what = "serial",
+             .rounds = 14,
+             .hands = Hands::kSerial,
+             .devices = "serial input"}),
 };
 
 milliseconds Within(std::mt19937_64& random, int bound_ms) {
@@ -109,6 +191,20 @@ const Workload* FindWorkload(const std::string& name) {
     if (name == workload.name) return &workload;
   }
   return nullptr;
+}
+
+std::set<std::string> GuestsOf(std::span<const Workload* const> workloads) {
+  const std::string prefix = "initrd-", suffix = ".gz";
+  std::set<std::string> guests;
+  for (const Workload* workload : workloads) {
+    const std::string initrd = workload->initrd;
+    if (initrd.starts_with(prefix)) {
+      guests.insert(initrd.substr(
+          prefix.size(), initrd.size() - prefix.size() - suffix.size()));
+    }
+    if (workload->image == Image::kDebian) guests.insert("debian");
+  }
+  return guests;
 }
 
 Trial PlanTrial(uint64_t seed, int number,

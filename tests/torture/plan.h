@@ -6,9 +6,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "replay/vm_devices.h"
 
 namespace ft::torture {
 
@@ -18,6 +21,16 @@ enum class Ends {
   kAfterReboots,   // the guest has started anew twice
   kByPowerOff,     // the machine is gone: no digests, equal consoles
 };
+
+// What is on the machine's one disk at the beginning.
+enum class Image {
+  kNoDisk,
+  kBlank,   // nothing: the workload writes where it likes
+  kDebian,  // the root, of tests/guest/build_debian.sh
+};
+
+// What somebody does at the machine while the guest works (operator.h).
+enum class Hands { kNone, kKeyboardAndMice, kSerial };
 
 struct Workload {
   const char* name;
@@ -32,12 +45,23 @@ struct Workload {
   const char* kernel_arguments = "";
   const char* initrd = "initrd.gz";
   uint32_t memory_mib = 256;
+  // The machine beyond the default one.
+  const char* kernel = "vmlinuz";
+  const char* nic = replay::kVirtioNet;
+  Image image = Image::kNoDisk;
+  const char* bus = replay::kVirtioBlk;
+  const char* video = replay::kNoVideo;
+  Hands hands = Hands::kNone;
   // What of the machine it is hard on, beyond CPU, timers and serial port.
   const char* devices = "";
 };
 
 std::span<const Workload> AllWorkloads();
 const Workload* FindWorkload(const std::string& name);
+
+// What must be made for these workloads beside the default guest: names for
+// tests/guest/build_extra.sh, and "debian" for build_debian.sh.
+std::set<std::string> GuestsOf(std::span<const Workload* const> workloads);
 
 struct Trial {
   int number = 0;  // from 1

@@ -49,5 +49,30 @@ TEST(Plan, WorkloadsAreFoundByNamesOfTheirOwn) {
   EXPECT_EQ(FindWorkload("nothing"), nullptr);
 }
 
+TEST(Plan, SaysWhichGuestsItNeeds) {
+  using Names = std::set<std::string>;
+  const Workload* tiny = FindWorkload("tiny");
+  const Workload* compile = FindWorkload("compile");
+  const Workload* fio = FindWorkload("debian-fio");
+  EXPECT_EQ(GuestsOf(std::vector{tiny}), Names());
+  EXPECT_EQ(GuestsOf(std::vector{tiny, compile}), Names({"compile"}));
+  EXPECT_EQ(GuestsOf(std::vector{fio, tiny}), Names({"debian", "devices"}));
+}
+
+TEST(Plan, DevicesBeyondTheDefaultOnesComeWithTheirKernel) {
+  for (const Workload& workload : AllWorkloads()) {
+    const bool asks = workload.nic != std::string("virtio-net") ||
+                      workload.video != std::string("none") ||
+                      workload.image != Image::kNoDisk ||
+                      workload.hands != Hands::kNone;
+    const bool has = workload.kernel == std::string("vmlinuz-devices") &&
+                     workload.initrd == std::string("initrd-devices.gz");
+    EXPECT_EQ(asks, has) << workload.name;
+    if (asks) {
+      EXPECT_STRNE(workload.devices, "") << workload.name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ft::torture

@@ -20,6 +20,7 @@ struct Wishes {
   int only = 0;
   uint64_t seed = 1;
   bool resume = false;
+  bool needs = false;
   std::string json_path = {};
   std::string state_path = "torture.json";
   std::vector<std::string> names = {};
@@ -121,16 +122,24 @@ int Main(int argc, char** argv) {
   app.add_option("--seed", wishes.seed, "of the moments of clones (1)");
   app.add_option("--only", wishes.only, "this run alone");
   app.add_flag("--resume", wishes.resume, "go on where the last one ended");
+  app.add_flag("--needs", wishes.needs,
+               "say which guests must have been made, and do nothing");
   app.add_option("--state", wishes.state_path, "the file to resume from");
   app.add_option("workload", wishes.names, "which of them (all)")
       ->check(CLI::IsMember(known));
   CLI11_PARSE(app, argc, argv);
+  auto record = Begin(wishes);
+  if (!record.ok()) return Complain(record.status().ToString());
+  if (wishes.needs) {
+    for (const std::string& guest : GuestsOf(record->workloads)) {
+      fmt::print("{}\n", guest);
+    }
+    return 0;
+  }
   Status ready = replay::CheckTestPaths();
   const replay::NetworkBed bed;
   if (ready.ok()) ready = bed.status();
   if (!ready.ok()) return Complain(ready.ToString());
-  auto record = Begin(wishes);
-  if (!record.ok()) return Complain(record.status().ToString());
   return Torture(*record, wishes);
 }
 

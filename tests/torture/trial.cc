@@ -13,6 +13,7 @@
 #include "tests/bench/peers.h"
 #include "tests/replay/engine_pair.h"
 #include "tests/replay/redis_load.h"
+#include "tests/torture/machine.h"
 
 namespace ft::torture {
 namespace {
@@ -48,7 +49,10 @@ size_t Count(const std::string& text, const std::string& what) {
 class Stage {
  public:
   explicit Stage(const Trial& trial)
-      : trial_(trial), workload_(*trial.workload), pair_(Options()) {}
+      : trial_(trial),
+        workload_(*trial.workload),
+        machine_(workload_),
+        pair_(Options()) {}
 
   Outcome Play() {
     const auto begun = Clock::now();
@@ -61,16 +65,9 @@ class Stage {
 
  private:
   replay::PairOptions Options() {
-    std::string words = workload_.kernel_arguments;
-    if (*workload_.what != '\0')
-      words += std::string(" ft.what=") + workload_.what;
-    return {.workload = workload_.guest,
-            .rounds = workload_.rounds,
-            .memory_mib = workload_.memory_mib,
-            .network = true,
-            .kernel_arguments = words,
-            .initrd = workload_.initrd,
-            .fail = [this](const std::string& what) { Fail(what); }};
+    replay::PairOptions options = machine_.Options();
+    options.fail = [this](const std::string& what) { Fail(what); };
+    return options;
   }
 
   bool Fail(const std::string& what) {
@@ -81,6 +78,8 @@ class Stage {
 
   // Everything that forks, then everything that has a thread.
   bool Prepare() {
+    const Status image = machine_.MakeImage();
+    if (!image.ok()) return Fail(image.ToString());
     if (!pair_.StartPrimary()) return false;
     if (trial_.streamed && !pair_.PrepareBackup()) return false;
     if (trial_.contention && trial_.streamed) busy_.emplace();
@@ -96,8 +95,11 @@ class Stage {
     if (workload_.ends == Ends::kWithItsClient) {
       client_.emplace(workload_.rounds);
     }
-    return true;
+    const Status hired = machine_.HireOperator(pair_, Seed(), &operator_);
+    return hired.ok() || Fail(hired.ToString());
   }
+
+  uint64_t Seed() const { return static_cast<uint64_t>(trial_.number); }
 
   bool WorkIsDone() {
     switch (workload_.ends) {
@@ -139,6 +141,9 @@ class Stage {
     if (!done) return Fail("the work is not done in time");
     if (Has("FT-GUEST-FAILED"))
       return Fail("the workload says: FT-GUEST-FAILED");
+    if (operator_ && !Has(operator_->typed().c_str())) {
+      return Fail("the guest did not get what was typed");
+    }
     if (client_ && !client_->error().empty()) return Fail(client_->error());
     outcome_.work_seconds = SecondsSince(begun);
     outcome_.log_bytes = pair_.carried() - position;
@@ -239,12 +244,14 @@ class Stage {
   const Trial& trial_;
   const Workload& workload_;
   Outcome outcome_;
+  const Machine machine_;
   EnginePair pair_;
   std::string primary_end_;  // why its engine ended by itself, if it did
   std::optional<replay::BusyProcess> busy_;
   std::optional<bench::BulkPeer> sender_;
   std::optional<bench::BulkPeer> receiver_;
   std::optional<replay::RedisLoad> client_;
+  std::optional<Operator> operator_;
 };
 
 }  // namespace

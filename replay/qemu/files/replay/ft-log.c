@@ -105,6 +105,7 @@ bool ft_log_open(const char *path, Error **errp)
     pstrcpy(ring->engine_build, sizeof(ring->engine_build), FT_ENGINE_BUILD);
     ring->direction = FT_RING_RECORD;
     ring->log_mode = FT_LOG_DISCARD;
+    ring->lease_until = UINT64_MAX;
     __atomic_store_n(&ring->magic, FT_RING_MAGIC, __ATOMIC_SEQ_CST);
 
     ft_log.ring = ring;

@@ -154,12 +154,31 @@ void ft_output_tag(uint64_t position)
     ft_log_want_doorbell();
 }
 
-/* Send what is tagged at or below 'position'.  True if anything is left. */
+/*
+ * A host that stood still may have lost its VM meanwhile; what it was about
+ * to send is another's to send.  The backup waits for the end of the lease
+ * before it goes live.
+ */
+static bool ft_output_lease_stands(void)
+{
+    uint64_t until = __atomic_load_n(&ft_log.ring->lease_until,
+                                     __ATOMIC_SEQ_CST);
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * NANOSECONDS_PER_SECOND + now.tv_nsec < until;
+}
+
+/*
+ * Send what is tagged at or below 'position', while the lease stands.  True
+ * if anything is left.
+ */
 bool ft_output_release_through(uint64_t position)
 {
     HeldOutput *out;
 
-    while ((out = QTAILQ_FIRST(&held)) && out->tag <= position) {
+    while ((out = QTAILQ_FIRST(&held)) && out->tag <= position &&
+           ft_output_lease_stands()) {
         delay_us[released_count++ % DELAY_SAMPLES] =
             MIN((get_clock() - out->since_ns) / 1000, UINT32_MAX);
         out->send(out->owner, out->data, out->size);
