@@ -13,10 +13,11 @@
 #
 # What comes out, under ${LOCKSTEP_CACHE:-~/.cache/lockstep}/guest/debian:
 #
-#   <hash>/root.img     4 GiB, of which about 700 MB are there; copy it with
-#                       cp --sparse=always, never run it
+#   <hash>/root.img     4 GiB, of which about 700 MB are there; to be copied
+#                       (cp --sparse=always), never to be written
 #   <hash>/versions     the packages it is made from
-#   current             link to the last <hash>, which is that of the files
+#   current             link to the last <hash>, which is that of the files;
+#                       keys and PostgreSQL's cluster are new in each build
 #
 # Needs root, for owners and mmdebstrap's chroot. No loop device, no mounts.
 set -euo pipefail

@@ -18,19 +18,19 @@ namespace {
 using replay::EnginePair;
 using replay::Side;
 
-std::vector<Workload> WithDevices() {
-  std::vector<Workload> workloads;
+std::vector<std::string> WithDevices() {
+  std::vector<std::string> workloads;
   for (const Workload& workload : AllWorkloads()) {
     if (workload.kernel == std::string("vmlinuz-devices")) {
-      workloads.push_back(workload);
+      workloads.push_back(workload.name);
     }
   }
   return workloads;
 }
 
-class Guest : public ::testing::TestWithParam<Workload> {
+class Guest : public ::testing::TestWithParam<std::string> {
  protected:
-  Guest() : machine_(GetParam()) {}
+  Guest() : machine_(*FindWorkload(GetParam())) {}
 
   replay::PairOptions Plain() const {
     replay::PairOptions options = machine_.Options();
@@ -50,7 +50,7 @@ void ExpectCleanFileSystem(const std::string& image) {
 }
 
 TEST_P(Guest, DoesItsWork) {
-  const Workload& workload = GetParam();
+  const Workload& workload = *FindWorkload(GetParam());
   ASSERT_TRUE(bed_.status().ok()) << bed_.status().ToString();
   const Status image = machine_.MakeImage();
   ASSERT_TRUE(image.ok()) << image.ToString();
@@ -84,7 +84,7 @@ TEST_P(Guest, DoesItsWork) {
 
 INSTANTIATE_TEST_SUITE_P(Torture, Guest, ::testing::ValuesIn(WithDevices()),
                          [](const auto& info) {
-                           std::string name = info.param.name;
+                           std::string name = info.param;
                            std::erase(name, '-');
                            return name;
                          });
