@@ -111,17 +111,14 @@ TEST(VmFile, OtherNicModelsAreRefused) {
 constexpr char kDisks[] =
     "video = \"vga\"\ntablet = true\nserial_input = true\n"
     "[[disk]]\npath = \"/srv/a\"\n"
-    "[[disk]]\npath = \"/dev/vg/b\"\nformat = \"qcow2\"\n"
-    "bus = \"virtio-scsi\"\nmode = \"private\"\n";
+    "[[disk]]\npath = \"/dev/vg/b\"\nformat = \"raw\"\n"
+    "bus = \"virtio-scsi\"\nmode = \"shared\"\n";
 
 TEST(VmFile, DisksAndConsoleAreRead) {
   auto vm = ParseVmFile(With(kDisks), "vm1.toml");
   ASSERT_TRUE(vm.ok()) << vm.status().ToString();
-  const std::vector<replay::Disk> expected = {{.path = "/srv/a"},
-                                              {.path = "/dev/vg/b",
-                                               .format = "qcow2",
-                                               .bus = "virtio-scsi",
-                                               .mode = "private"}};
+  const std::vector<replay::Disk> expected = {
+      {.path = "/srv/a"}, {.path = "/dev/vg/b", .bus = "virtio-scsi"}};
   EXPECT_EQ(vm->disks, expected);
   EXPECT_EQ(vm->video, "vga");
   EXPECT_TRUE(vm->tablet);
@@ -138,6 +135,8 @@ TEST(VmFile, OtherDisksAndDisplaysAreRefused) {
   EXPECT_THAT(disk("bus = \"ide\"\n"), HasSubstr("use [[disk]] with bus"));
   EXPECT_THAT(disk("format = \"vmdk\"\n"), HasSubstr("\"qcow2\""));
   EXPECT_THAT(disk("mode = \"both\"\n"), HasSubstr("\"private\""));
+  EXPECT_THAT(disk("format = \"qcow2\"\n"), HasSubstr("stale metadata"));
+  EXPECT_THAT(disk("mode = \"private\"\n"), HasSubstr("not replicated yet"));
   EXPECT_THAT(disk("cache = \"none\"\n"), HasSubstr("disk[0].cache"));
   EXPECT_THAT(disk("[[disk]]\npath = \"/srv/a\"\n"),
               HasSubstr("are both /srv/a"));

@@ -101,8 +101,8 @@ Status ValidateDisk(const Disk& disk, size_t index) {
   if (status.ok() && disk.format == kQcow2) {
     return Status::Invalid(
         which +
-            "qcow2 is not replicated: a backup would go live with the "
-            "metadata that it read when it started",
+            "qcow2 is not replicated: a backup would go live with stale "
+            "metadata",
         "convert the image (qemu-img convert -O raw) and set format = \"raw\"");
   }
   if (status.ok() && disk.mode == kPrivate) {
