@@ -141,7 +141,9 @@ class Stage {
     if (!done) return Fail("the work is not done in time");
     if (Has("FT-GUEST-FAILED"))
       return Fail("the workload says: FT-GUEST-FAILED");
-    if (operator_ && !Has(operator_->typed().c_str())) {
+    // The rest of the line may be on its way.
+    const auto arrived = [&] { return Has(operator_->typed().c_str()); };
+    if (operator_ && !pair_.WaitUntil(arrived, replay::kPatience)) {
       return Fail("the guest did not get what was typed");
     }
     if (client_ && !client_->error().empty()) return Fail(client_->error());
