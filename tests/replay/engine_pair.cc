@@ -63,9 +63,7 @@ std::string Describe(const MachineDigest& digest) {
 std::string WithoutFilter(const std::string& argument) {
   const std::string filter = "driver=ft,";
   if (!argument.starts_with(filter)) return argument;
-  std::string plain = "driver=raw," + argument.substr(filter.size());
-  const size_t mode = plain.find(",mode=");
-  return plain.erase(mode, plain.find(',', mode + 1) - mode);
+  return "driver=raw," + argument.substr(filter.size());
 }
 
 // The same machine without instruction counting, recording and output rule.
