@@ -202,6 +202,7 @@ void BackupAgent::Impl::SendHeartbeat() {
   heartbeat.set_epoch(epoch_);
   heartbeat.set_host(options_.host);
   heartbeat.set_sequence(++heartbeat_sequence_);
+  if (may_take()) heartbeat.set_echo(heard_beat_);
   (void)heartbeats_.SendTo(connection_->peer_address(),
                            static_cast<uint16_t>(hello_.heartbeat_port()),
                            heartbeat);
@@ -213,6 +214,9 @@ void BackupAgent::Impl::OnHeartbeat(
   if (heartbeat.host() != primary()) return;
   if (!heartbeat_order_.Accept(heartbeat)) return;
   contest_->detector().OnHeartbeat(Now(), heartbeat.epoch());
+  if (heartbeat.epoch() != hello_.epoch() || !may_take()) return;
+  heard_beat_ = heartbeat.sequence();
+  lease_.Grant(Now());
 }
 
 // --- The engine's voice.

@@ -143,7 +143,8 @@ class BackupAgent::Impl final : public replay::EngineListener {
 
   uint16_t clone_port_ = 0;
   bool subscribed_ = false;
-  uint64_t heartbeat_sequence_ = 0;
+  uint64_t heartbeat_sequence_ = logchannel::FirstHeartbeatSequence();
+  uint64_t heard_beat_ = 0;  // the newest of the primary's, to be echoed
   logchannel::HeartbeatOrder heartbeat_order_;
 
   std::unique_ptr<replay::Engine> engine_;

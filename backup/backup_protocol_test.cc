@@ -57,7 +57,7 @@ class BackupProtocolTest : public PairTest {
     hello.set_host("hostA");
     hello.set_engine_build("test-build");
     *hello.mutable_vm() = replay::ToWire(vm_);
-    hello.set_heartbeat_port(9);
+    hello.set_heartbeat_port(beats_a_->port());
     co_await Send(header);
     auto frame = co_await connection_->Receive(5s);
     EXPECT_TRUE(frame.ok()) << frame.status().ToString();
@@ -209,6 +209,66 @@ TEST_F(BackupProtocolTest, GoLive_WaitsTheOutputLeaseOutAfterAReset) {
     co_await AwaitAck(kCloneEnd + 180);
     connection_->Close();
   });
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  ASSERT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
+  EXPECT_GE(std::chrono::steady_clock::now() - before, fencing::kOutputLease);
+}
+
+// The primary's lease counts from a beat that is echoed, so an echo is a
+// promise like an acknowledgement: none once this side asks for the VM.
+TEST_F(BackupProtocolTest, Beats_AreEchoedUntilItContends) {
+  uint64_t echo = 0;
+  int beats = 0;
+  beats_a_->Subscribe(
+      "vm1", [&](const logchannel::wire::Heartbeat& beat, const std::string&) {
+        echo = beat.echo();
+        ++beats;
+      });
+  const auto beat = [this](uint64_t sequence, uint64_t epoch) {
+    logchannel::wire::Heartbeat heartbeat;
+    heartbeat.set_vm("vm1");
+    heartbeat.set_host("hostA");
+    heartbeat.set_epoch(epoch);
+    heartbeat.set_sequence(sequence);
+    EXPECT_TRUE(
+        beats_a_->SendTo("127.0.0.1", beats_b_->port(), heartbeat).ok());
+  };
+  Play([this] { return BecomeEntitled(); });
+  ASSERT_TRUE(
+      RunUntil([this] { return backup_->state() == State::kProtected; }));
+  beat(77, 1);
+  EXPECT_TRUE(RunUntil([&] { return echo == 77; }, 1s));
+  beat(76, 1);
+  beat(78, 1);
+  EXPECT_TRUE(RunUntil([&] { return echo == 78; }, 1s));
+
+  StoreIs(Fault::kUnreachable);
+  connection_->Close();
+  ASSERT_TRUE(
+      RunUntil([this] { return backup_->state() == State::kDeciding; }));
+  RunFor(20ms);
+  beat(79, 1);
+  const int heard = beats;
+  ASSERT_TRUE(RunUntil([&] { return beats > heard + 1; }, 1s));
+  EXPECT_EQ(echo, 0u);
+  beats_a_->Unsubscribe("vm1");
+}
+
+// The newest beat that it echoed is what it waits for.
+TEST_F(BackupProtocolTest, GoLive_CountsTheLeaseFromTheNewestBeat) {
+  Play([this] { return BecomeEntitled(); });
+  ASSERT_TRUE(
+      RunUntil([this] { return backup_->state() == State::kProtected; }));
+  RunFor(80ms);
+  const auto before = std::chrono::steady_clock::now();
+  logchannel::wire::Heartbeat heartbeat;
+  heartbeat.set_vm("vm1");
+  heartbeat.set_host("hostA");
+  heartbeat.set_epoch(1);
+  heartbeat.set_sequence(77);
+  ASSERT_TRUE(beats_a_->SendTo("127.0.0.1", beats_b_->port(), heartbeat).ok());
+  RunFor(20ms);
+  connection_->Close();
   ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
   ASSERT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
   EXPECT_GE(std::chrono::steady_clock::now() - before, fencing::kOutputLease);

@@ -25,6 +25,7 @@ TEST_F(PairTest, Protected_LogFlowsAndOutputsFollowAcknowledgements) {
   EXPECT_GT(metrics.execution_lag_ms_p99, 0);
   EXPECT_EQ(metrics.clone_pause_ms, 8);
   EXPECT_TRUE(engine_a_->ring().holding());
+  EXPECT_NE(engine_a_->ring().lease_until(), logchannel::LogRing::kNoLease);
   EXPECT_GT(CheckOutputs(), 100u);
   EXPECT_EQ(Record().epoch, 1u);
 }

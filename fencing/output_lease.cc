@@ -20,12 +20,16 @@ void OutputLease::Hear(Samples& samples, uint64_t number) {
     sent = samples.front().sent;
     samples.pop_front();
   }
-  if (sent && *sent >= revoked_) until_ = std::max(until_, *sent + length_);
+  if (sent && *sent >= counts_from_) until_ = std::max(until_, *sent + length_);
 }
 
-void OutputLease::Revoke(Instant now) {
-  revoked_ = now;
+void OutputLease::Revoke() {
+  counts_from_ = Instant::max();
   until_ = Instant{};
+}
+
+void OutputLease::Restore(Instant now) {
+  counts_from_ = std::min(counts_from_, now);
 }
 
 bool LeaseWaitIsNeeded(Suspicion suspicion) {

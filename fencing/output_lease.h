@@ -26,8 +26,8 @@
 //   that a log channel that is merely slow does not keep outputs for ever.
 //
 // Which clock. One that goes on while the process or the host stands still:
-// CLOCK_BOOTTIME in the engine. A host whose clock stops with it (a VM
-// resumed from a snapshot) is not covered: README, Limits.
+// CLOCK_BOOTTIME in engine and ftd (fencing/boot_clock.h). A host whose clock
+// stops with it (a VM resumed from a snapshot) is not covered: README, Limits.
 //
 // The length. It is paid where the primary's host is killed and the kernel
 // resets the log connection: the backup knows at once, and waits what is
@@ -81,9 +81,11 @@ class OutputLease {
   }
   void OnBeatEchoed(uint64_t sequence) { Hear(beats_, sequence); }
 
-  // From now on nothing may leave, until something that is sent later is
-  // acknowledged: before a planned failover is asked for.
-  void Revoke(Instant now);
+  // From now on nothing may leave, whatever is acknowledged: before a planned
+  // failover is asked for, whose answer waits for no lease.
+  void Revoke();
+  // It was refused: what is sent from now on counts again.
+  void Restore(Instant now);
 
   // Held outputs may leave before this instant, by this host's clock, and
   // never at or after it. The clock's beginning while nothing is granted.
@@ -103,7 +105,7 @@ class OutputLease {
   const std::chrono::nanoseconds length_;
   Samples log_, beats_;  // ascending
   Instant until_{};
-  Instant revoked_{};  // samples sent before it grant nothing
+  Instant counts_from_{};  // samples sent before it grant nothing
 };
 
 // The backup's half.

@@ -72,18 +72,44 @@ TEST(OutputLease, FullQueueErrsOnTheSafeSide) {
             kStart + OutputLease::kPendingMax * 1ms + kOutputLease);
 }
 
-TEST(OutputLease, RevokedUntilSomethingSentLaterIsAcknowledged) {
+TEST(OutputLease, RevokedUntilItIsRestored) {
   OutputLease lease;
   lease.OnSent(100, kStart);
   lease.OnSent(200, kStart + 1ms);
   lease.OnAcknowledged(100);
-  lease.Revoke(kStart + 2ms);
+  lease.Revoke();
   EXPECT_FALSE(lease.MayRelease(kStart + 2ms));
   lease.OnAcknowledged(200);
   EXPECT_FALSE(lease.MayRelease(kStart + 3ms));
-  lease.OnSent(300, kStart + 4ms);
+  // The backup goes on echoing until it has read the Handover.
+  lease.OnBeatSent(7, kStart + 4ms);
+  lease.OnBeatEchoed(7);
+  EXPECT_FALSE(lease.MayRelease(kStart + 5ms));
+  lease.OnSent(300, kStart + 5ms);
+  lease.Restore(kStart + 6ms);
   lease.OnAcknowledged(300);
-  EXPECT_TRUE(lease.MayRelease(kStart + 5ms));
+  EXPECT_FALSE(lease.MayRelease(kStart + 7ms)) << "sent while revoked";
+  lease.OnSent(400, kStart + 7ms);
+  lease.OnAcknowledged(400);
+  EXPECT_EQ(lease.until(), kStart + 7ms + kOutputLease);
+}
+
+TEST(OutputLease, RestoringWhatWasNotRevokedChangesNothing) {
+  OutputLease lease;
+  lease.OnSent(100, kStart);
+  lease.Restore(kStart + 1ms);
+  lease.OnAcknowledged(100);
+  EXPECT_EQ(lease.until(), kStart + kOutputLease);
+}
+
+// Another protection's, or an earlier ftd's: sequence numbers start from the
+// clock, so an old echo is lower than all that wait for one.
+TEST(OutputLease, OldEchoGrantsNothing) {
+  OutputLease lease;
+  lease.OnBeatSent(5000, kStart);
+  lease.OnBeatEchoed(4999);
+  lease.OnBeatEchoed(0);
+  EXPECT_FALSE(lease.MayRelease(kStart));
 }
 
 TEST(LeaseGrant, BackupThatGrantedNothingNeedNotWait) {

@@ -47,6 +47,7 @@ ft_ring* CreateRing(const EngineRingForTest::Options& options) {
   ring->log_mode = static_cast<uint32_t>(options.log_mode);
   ring->committed = ring->consumed = options.position;
   ring->acknowledged = options.position;
+  ring->lease_until = UINT64_MAX;
   return ring;
 }
 

@@ -34,7 +34,8 @@ namespace ft::logchannel {
 //   1  the first
 //   2  disks, display, tablet and serial input in VmDefinition: a peer that
 //      does not know them would build another machine
-inline constexpr uint32_t kLogChannelVersion = 2;
+//   3  heartbeats are echoed: the output lease lives on it, on both sides
+inline constexpr uint32_t kLogChannelVersion = 3;
 
 inline constexpr uint32_t kFrameMagic = 0x474c5446;  // "FTLG" on the wire
 inline constexpr size_t kFramePrefixBytes = 16;

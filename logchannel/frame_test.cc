@@ -283,9 +283,9 @@ TEST(FrameDecoder, MessageOfAnotherVersionIsRefused) {
   // Field 99, as a later version might have; then no message at all.
   const std::string field99("\x9a\x06\x00", 3);
   EXPECT_EQ(Refusal(Raw(field99)).message(),
-            "frame carries no message of log channel version 2");
+            "frame carries no message of log channel version 3");
   EXPECT_EQ(Refusal(Raw("")).message(),
-            "frame carries no message of log channel version 2");
+            "frame carries no message of log channel version 3");
 }
 
 TEST(FrameDecoder, RefusalIsForEver) {
@@ -322,7 +322,7 @@ TEST(CheckVersion, OtherVersionIsRefusedNamingBoth) {
   const Status status = CheckVersion(1);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.message(),
-            "peer speaks log channel version 1, this host speaks version 2");
+            "peer speaks log channel version 1, this host speaks version 3");
   EXPECT_THAT(status.remedy(), HasSubstr("same release"));
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "logchannel/heartbeat.h"
 
+#include <ctime>
+
 #include "logchannel/check.h"
 #include "logchannel/crc32c.h"
 #include "logchannel/frame.h"
@@ -42,6 +44,13 @@ Result<wire::Heartbeat> DecodeHeartbeat(std::span<const std::byte> datagram) {
     return version;
   }
   return heartbeat;
+}
+
+uint64_t FirstHeartbeatSequence() {
+  timespec now = {};
+  FT_CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 +
+         static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
 bool HeartbeatOrder::Accept(const wire::Heartbeat& heartbeat) {

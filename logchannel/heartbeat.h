@@ -35,6 +35,11 @@ std::string EncodeHeartbeat(wire::Heartbeat heartbeat);
 // line of facts.
 Result<wire::Heartbeat> DecodeHeartbeat(std::span<const std::byte> datagram);
 
+// What a side's first sequence number follows: milliseconds since the host
+// started. It outgrows beats of 50 ms, so that an echo of what an earlier
+// ftd or protection sent is older than everything that this one sends.
+uint64_t FirstHeartbeatSequence();
+
 // Tells a fresh heartbeat from an old one that a network delivered late or
 // twice. One per VM and peer. Epochs only grow, and within an epoch
 // sequence numbers only grow.

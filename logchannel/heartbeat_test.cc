@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 #include "logchannel/crc32c.h"
 #include "logchannel/frame.h"
 #include "logchannel/little_endian.h"
@@ -10,6 +12,7 @@
 namespace ft::logchannel {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
 wire::Heartbeat Beat(uint64_t epoch, uint64_t sequence) {
@@ -37,8 +40,8 @@ std::string Datagram(const std::string& body) {
 // docs/log-channel.md, "Heartbeats".
 TEST(Heartbeat, LiesOnTheWireAsTheDocumentationShows) {
   EXPECT_EQ(EncodeHeartbeat(Beat(7, 300)),
-            std::string("FTHB\x75\xd0\x76\x96"
-                        "\x08\x02\x12\x03vm1\x18\x07\x22\x05hostA"
+            std::string("FTHB\x5e\xd2\x1f\x99"
+                        "\x08\x03\x12\x03vm1\x18\x07\x22\x05hostA"
                         "\x28\xac\x02"));
 }
 
@@ -52,6 +55,23 @@ TEST(Heartbeat, DecodesWhatWasEncoded) {
   EXPECT_EQ(heartbeat->host(), "hostA");
   EXPECT_EQ(heartbeat->epoch(), 3u);
   EXPECT_EQ(heartbeat->sequence(), 17u);
+}
+
+TEST(Heartbeat, EchoIsCarried) {
+  wire::Heartbeat beat = Beat(3, 17);
+  beat.set_echo(16);
+  const auto heartbeat = DecodeHeartbeat(Bytes(EncodeHeartbeat(beat)));
+  ASSERT_TRUE(heartbeat.ok()) << heartbeat.status().message();
+  EXPECT_EQ(heartbeat->echo(), 16u);
+}
+
+// A beat takes 50 ms, a number 1 ms: who starts later starts above.
+TEST(Heartbeat, SequencesOfALaterProcessStartAbove) {
+  const uint64_t first = FirstHeartbeatSequence();
+  const auto end = std::chrono::steady_clock::now() + 20ms;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+  EXPECT_GE(FirstHeartbeatSequence(), first + 19);
 }
 
 TEST(Heartbeat, EveryFlippedBitIsRefused) {

@@ -232,6 +232,12 @@ void LogRing::Acknowledge(LogPosition position) {
   RingEngine();
 }
 
+void LogRing::SetLease(uint64_t until_ns) {
+  Store(ring_->lease_until, until_ns);
+}
+
+uint64_t LogRing::lease_until() const { return Load(ring_->lease_until); }
+
 void LogRing::SetPace(uint32_t permille) {
   FT_CHECK(permille <= FT_RING_PACE_MAX) << path_ << ": pace " << permille;
   Store(ring_->pace, permille);

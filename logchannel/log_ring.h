@@ -110,6 +110,14 @@ class LogRing {
   // Monotonic: an older position changes nothing. Lets the engine release
   // outputs and reuse the space; rings its doorbell.
   void Acknowledge(LogPosition position);
+  // The output lease, as ring_layout.h's lease_until: nanoseconds of
+  // CLOCK_BOOTTIME, 0 or kNoLease. Before the Acknowledge() that it goes
+  // with. Rings nobody: what an ended lease keeps back is looked at again
+  // at the next Acknowledge() that moves, or WakeEngine().
+  static constexpr uint64_t kNoLease = UINT64_MAX;
+  void SetLease(uint64_t until_ns);
+  uint64_t lease_until() const;
+  void WakeEngine() { RingEngine(); }
   // The vCPU rests for `permille` of the time, at most FT_RING_PACE_MAX.
   // Stands until it is changed; without effect while the log is discarded.
   void SetPace(uint32_t permille);

@@ -331,6 +331,30 @@ TEST_F(LogRingTest, SleeperIsRungOnce) {
   EXPECT_FALSE(Readable(ring->doorbell_fd()));
 }
 
+// The acknowledgement that follows it rings, and then finds it there; an
+// output that an ended lease keeps back needs a bell of its own.
+TEST_F(LogRingTest, LeaseIsWrittenAndRingsWhenAsked) {
+  auto engine = Engine(Direction::kRecord);
+  auto ring = Attach();
+  EXPECT_EQ(ring->lease_until(), LogRing::kNoLease) << "the engine's own";
+  bool woken = false;
+  const auto look = [&] { return std::exchange(woken, true); };
+  EXPECT_FALSE(engine->WaitUntil(
+      [&] {
+        ring->SetLease(12345);
+        return false;
+      },
+      0));
+  EXPECT_EQ(engine->shared()->lease_until, 12345u);
+  EXPECT_TRUE(engine->WaitUntil(
+      [&] {
+        const bool again = look();
+        ring->WakeEngine();
+        return again;
+      },
+      1000));
+}
+
 TEST_F(LogRingTest, CancelledSleepIsNotRung) {
   auto engine = Engine(Direction::kRecord);
   auto ring = Attach();

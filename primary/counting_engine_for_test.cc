@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // An engine whose guest only counts. From the outside it is a whole one: the
-// command line of engine_command.h, ring, QMP, clone, output rule, replay,
-// go live, the orphan rule. Its log is a sequence of numbers, every entry is
-// an output as well, and every released output is appended to a file, one
-// number a line: a pair has lost nothing if both files together hold every
+// command line of engine_command.h, ring, QMP, clone, output rule and lease,
+// replay, go live, the orphan rule. Its log is a sequence of numbers, every
+// entry is an output as well, and every released output is appended to a file,
+// one number a line: a pair has lost nothing if both files together hold every
 // number, in order.
 //
 // Words (from -append, so both sides have them, or from -words, one side):
@@ -167,11 +167,20 @@ class CountingEngine {
     if (!keeping_) Store(shared().acknowledged, committed());
     const LogPosition free =
         holding_ ? Load(shared().acknowledged) : committed();
-    while (!held_.empty() && held_.front().tag <= free) {
+    while (!held_.empty() && held_.front().tag <= free &&
+           (!holding_ || LeaseStands())) {
       Emit(held_.front().number);
       ring_->set_released(held_.front().tag);
       held_.pop_front();
     }
+  }
+
+  bool LeaseStands() {
+    timespec now = {};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1000000000 +
+               static_cast<uint64_t>(now.tv_nsec) <
+           Load(shared().lease_until);
   }
 
   void Replay() {

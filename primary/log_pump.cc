@@ -3,19 +3,23 @@
 
 #include <utility>
 
+#include "fencing/boot_clock.h"
+
 namespace ft::primary {
 
 namespace asio = boost::asio;
 
 LogPump::LogPump(asio::io_context& io, logchannel::LogRing& ring,
                  std::shared_ptr<logchannel::Connection> connection,
-                 uint64_t epoch, Protection& protection, LagMeter& lag)
+                 uint64_t epoch, Protection& protection, LagMeter& lag,
+                 fencing::OutputLease& lease)
     : ring_(ring),
       doorbell_(io, ring),
       connection_(std::move(connection)),
       epoch_(epoch),
       protection_(protection),
       lag_(lag),
+      lease_(lease),
       frame_(logchannel::kEntryBytesMax) {}
 
 bool LogPump::drained() const {
@@ -48,6 +52,7 @@ asio::awaitable<Status> LogPump::SendSome() {
   // Before the send: the acknowledgement may overtake its completion.
   protection_.OnSent(first + bytes);
   lag_.OnSent(first + bytes, bytes, LagMeter::Clock::now());
+  lease_.OnSent(first + bytes, fencing::BootNow());
   co_return co_await connection_->Send(header, std::span(frame_).first(bytes));
 }
 

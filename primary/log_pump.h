@@ -20,6 +20,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "fencing/output_lease.h"
 #include "logchannel/connection.h"
 #include "logchannel/log_ring.h"
 #include "logchannel/ring_doorbell.h"
@@ -31,10 +32,10 @@ namespace ft::primary {
 class LogPump {
  public:
   // References outlive the pump. Starts at protection.sent(), which it
-  // moves.
+  // moves. `lease` is told when each frame was about to be sent.
   LogPump(boost::asio::io_context& io, logchannel::LogRing& ring,
           std::shared_ptr<logchannel::Connection> connection, uint64_t epoch,
-          Protection& protection, LagMeter& lag);
+          Protection& protection, LagMeter& lag, fencing::OutputLease& lease);
 
   // Pumps until Stop() (Ok) or until the connection is lost (its status).
   // Goes on after the engine has died: the ring outlives it.
@@ -53,6 +54,7 @@ class LogPump {
   const uint64_t epoch_;
   Protection& protection_;
   LagMeter& lag_;
+  fencing::OutputLease& lease_;
   std::vector<std::byte> frame_;  // kEntryBytesMax
   bool stopped_ = false;
 };

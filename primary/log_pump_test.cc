@@ -10,6 +10,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "fencing/boot_clock.h"
 #include "logchannel/engine_ring_for_test.h"
 #include "logchannel/listener.h"
 
@@ -39,7 +40,8 @@ class LogPumpTest : public ::testing::Test {
     asio::co_spawn(io_, Accept(), asio::detached);
     ASSERT_TRUE(RunUntil([this] { return near_ && far_; }));
     protection_.OnClone(kStart);
-    pump_ = std::make_unique<LogPump>(io_, *ring_, near_, 7, protection_, lag_);
+    pump_ = std::make_unique<LogPump>(io_, *ring_, near_, 7, protection_, lag_,
+                                      lease_);
     asio::co_spawn(io_, Receive(), asio::detached);
     asio::co_spawn(io_, Pump(), asio::detached);
   }
@@ -105,6 +107,7 @@ class LogPumpTest : public ::testing::Test {
   std::shared_ptr<logchannel::Connection> near_, far_;
   Protection protection_;
   LagMeter lag_;
+  fencing::OutputLease lease_;
   std::unique_ptr<LogPump> pump_;
   Status pump_status_;
   bool pump_ended_ = false;
@@ -131,6 +134,20 @@ TEST_F(LogPumpTest, SendsAsSoonAsTheEngineRings) {
   ASSERT_TRUE(engine_->CommitRandom(1, 100));
   EXPECT_TRUE(RunUntil([&] { return received_ > kStart; }, 1s));
   EXPECT_EQ(released_, kStart - 10);
+}
+
+// From before the send: the backup cannot have taken it earlier.
+TEST_F(LogPumpTest, LeaseCountsFromBeforeTheSend) {
+  RunUntil([] { return false; }, 20ms);  // the pump sleeps
+  const fencing::Instant committed = fencing::BootNow();
+  ASSERT_TRUE(engine_->CommitRandom(1, 100));
+  ASSERT_TRUE(RunUntil([&] { return received_ > kStart; }, 1s));
+  const fencing::Instant taken = fencing::BootNow();
+  RunUntil([] { return false; }, 20ms);
+  EXPECT_FALSE(lease_.MayRelease(taken));
+  lease_.OnAcknowledged(received_);
+  EXPECT_GE(lease_.until(), committed + fencing::kOutputLease);
+  EXPECT_LE(lease_.until(), taken + fencing::kOutputLease);
 }
 
 TEST_F(LogPumpTest, FullRingResumesAfterAcknowledgement) {

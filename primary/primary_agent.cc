@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "fencing/boot_clock.h"
 #include "primary/pace.h"
 #include "primary/primary_impl.h"
 
@@ -158,6 +159,7 @@ void PrimaryAgent::Impl::SendHeartbeat() {
   heartbeat.set_epoch(options_.epoch);
   heartbeat.set_host(options_.host);
   heartbeat.set_sequence(++heartbeat_sequence_);
+  lease_.OnBeatSent(heartbeat_sequence_, fencing::BootNow());
   // A beat that could not leave is followed by another in 50 ms, and the
   // peer's silence says the rest.
   (void)heartbeats_.SendTo(options_.peer_address, peer_heartbeat_port_,
@@ -170,6 +172,17 @@ void PrimaryAgent::Impl::OnHeartbeat(
   if (heartbeat.host() != options_.peer) return;
   if (!heartbeat_order_.Accept(heartbeat)) return;
   contest_->detector().OnHeartbeat(Now(), heartbeat.epoch());
+  if (heartbeat.epoch() != options_.epoch) return;
+  lease_.OnBeatEchoed(heartbeat.echo());
+  WriteLease();
+  engine_.ring().WakeEngine();
+}
+
+// Not once the traffic has ended: the engine may hold nothing any more.
+void PrimaryAgent::Impl::WriteLease() {
+  if (!connection_->open()) return;
+  engine_.ring().SetLease(
+      static_cast<uint64_t>(lease_.until().time_since_epoch().count()));
 }
 
 asio::awaitable<void> PrimaryAgent::Impl::ReadLoop() {
@@ -234,7 +247,10 @@ Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   if (!accepted.ok()) return accepted;
   if (protection_.received() > received) progress_.OnReceived(Now());
   if (protection_.replayed() > replayed) progress_.OnReplayed(Now());
-  // The output rule: the engine releases what is tagged at or below this.
+  // The output rule: the engine releases what is tagged at or below this,
+  // while the lease lasts, so that has to be there first.
+  lease_.OnAcknowledged(ack.received());
+  WriteLease();
   engine_.ring().Acknowledge(ack.received());
   lag_.OnReplayed(ack.replayed(), Now());
   SetPace();

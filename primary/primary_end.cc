@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "fencing/boot_clock.h"
 #include "primary/primary_impl.h"
 
 namespace ft::primary {
@@ -18,7 +19,10 @@ asio::awaitable<bool> RunOnAlone(replay::Engine& engine,
                                  PrimaryListener& listener) {
   while (engine.running()) {
     const Status unprotected = co_await engine.Unprotect();
-    if (unprotected.ok()) break;
+    if (unprotected.ok()) {
+      engine.ring().SetLease(logchannel::LogRing::kNoLease);
+      break;
+    }
     listener.OnPrimaryEvent("the engine did not release its outputs: " +
                             unprotected.message());
     co_await engine.WaitExit(std::chrono::milliseconds(200));
@@ -225,6 +229,10 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::HandOver() {
   }
   FrameHeader header = Frame();
   header.mutable_handover()->set_final_position(engine_.ring().committed());
+  // It answers by going live at once: nothing more leaves this host by what
+  // was acknowledged.
+  lease_.Revoke();
+  WriteLease();
   handover_sent_ = true;
   (void)co_await connection_->Send(header);
   co_return co_await AwaitHandover();
@@ -278,6 +286,7 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::AwaitHandover() {
 }
 
 asio::awaitable<void> PrimaryAgent::Impl::TakeBack(Status why) {
+  lease_.Restore(fencing::BootNow());
   if (!gone_) {
     const Status resumed = co_await engine_.Cont();
     if (!resumed.ok()) Report("did not resume: " + resumed.message());

@@ -15,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "fencing/async_test_and_set.h"
+#include "fencing/output_lease.h"
 #include "logchannel/connection.h"
 #include "logchannel/heartbeat_port.h"
 #include "primary/contest.h"
@@ -85,6 +86,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<void> PumpLoop();
   Status OnFrame(const logchannel::wire::FrameHeader& header);
   Status OnAck(const logchannel::wire::Ack& ack);
+  void WriteLease();
   void Lose(const Status& why);
   void OnHeartbeat(const logchannel::wire::Heartbeat& heartbeat,
                    const std::string& sender);
@@ -127,6 +129,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   State state_ = State::kStarting;
   Protection protection_;
   LagMeter lag_;
+  fencing::OutputLease lease_;  // in CLOCK_BOOTTIME
   double clone_pause_ms_ = 0;
   double clone_total_ms_ = 0;
 
@@ -151,7 +154,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   ProgressWatch progress_;
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;
-  uint64_t heartbeat_sequence_ = 0;
+  uint64_t heartbeat_sequence_ = logchannel::FirstHeartbeatSequence();
   logchannel::HeartbeatOrder heartbeat_order_;
 
   std::shared_ptr<logchannel::Connection> connection_;

@@ -27,6 +27,11 @@ class PrimaryProtocolTest : public AgentBed {
     listener_ = std::move(listener).value();
     auto beats = logchannel::HeartbeatPort::Open(io_, any);
     beats_ = std::move(beats).value();
+    auto peer_beats = logchannel::HeartbeatPort::Open(io_, any);
+    peer_beats_ = std::move(peer_beats).value();
+    peer_beats_->Subscribe("vm1",
+                           [this](const logchannel::wire::Heartbeat& beat,
+                                  const std::string&) { Echo(beat); });
     PrimaryOptions options;
     options.host = "hostA";
     options.peer = "hostB";
@@ -51,6 +56,7 @@ class PrimaryProtocolTest : public AgentBed {
     agent_.reset();
     listener_->Close();
     beats_.reset();
+    peer_beats_.reset();
     AgentBed::TearDown();
   }
 
@@ -80,8 +86,20 @@ class PrimaryProtocolTest : public AgentBed {
     reply.set_accepted(true);
     reply.set_host(host);
     reply.set_clone_port(CloneSink());
-    reply.set_heartbeat_port(9);
+    reply.set_heartbeat_port(peer_beats_->port());
     co_await Send(header);
+  }
+
+  // The backup's beats: one for each of the primary's, while echoing_.
+  void Echo(const logchannel::wire::Heartbeat& beat) {
+    if (!echoing_) return;
+    logchannel::wire::Heartbeat echo;
+    echo.set_vm("vm1");
+    echo.set_host("hostB");
+    echo.set_epoch(1);
+    echo.set_sequence(++sequence_);
+    echo.set_echo(beat.sequence());
+    EXPECT_TRUE(beats_->SendTo("127.0.0.1", beats_->port(), echo).ok());
   }
 
   // Reads one frame, keeps count of the log.
@@ -92,6 +110,7 @@ class PrimaryProtocolTest : public AgentBed {
     if (header.has_clone_done()) received_ = header.clone_done().position();
     if (header.has_protect()) protect_ = header.protect().position();
     if (header.has_bye()) bye_ = true;
+    if (header.has_handover()) handover_ = true;
     if (header.has_entries()) {
       EXPECT_EQ(header.entries().first(), received_);
       received_ += frame->payload.size();
@@ -111,12 +130,30 @@ class PrimaryProtocolTest : public AgentBed {
   }
 
   std::unique_ptr<logchannel::Listener> listener_;
-  std::unique_ptr<logchannel::HeartbeatPort> beats_;
+  // Protected; then 150 ms without an acknowledgement or an echo, in which
+  // the lease ends. Returns what the log was received through before.
+  LogPosition LetTheLeaseEnd() {
+    Play([this] { return BecomeBackup(); });
+    EXPECT_TRUE(
+        RunUntil([this] { return agent_->state() == State::kProtected; }));
+    const LogPosition acknowledged = received_;
+    Play([this, acknowledged]() -> awaitable<void> {
+      while (received_ < acknowledged + 100 && co_await ReadOne()) {
+      }
+    });
+    RunFor(150ms);
+    return received_;
+  }
+  uint64_t Lease() const { return engine_->ring().lease_until(); }
+
+  std::unique_ptr<logchannel::HeartbeatPort> beats_, peer_beats_;
   std::unique_ptr<PrimaryAgent> agent_;
   std::optional<Outcome> outcome_;
   std::shared_ptr<logchannel::Connection> connection_;
   LogPosition received_ = 0, protect_ = 0;
-  bool bye_ = false;
+  bool bye_ = false, handover_ = false;
+  bool echoing_ = false;
+  uint64_t sequence_ = 0;
 };
 
 // I2. From Protect on the backup acknowledges nothing: nothing leaves.
@@ -131,12 +168,78 @@ TEST_F(PrimaryProtocolTest, OutputRule_NothingLeavesUnacknowledged) {
   const size_t held = Outputs();
   RunFor(100ms);
   EXPECT_EQ(Outputs(), held);
-  Play([this]() -> awaitable<void> {
+  Play([this, held]() -> awaitable<void> {
     while (received_ < agent_->metrics().committed && co_await ReadOne()) {
     }
-    co_await Ack(received_, received_);
+    // The newest of it, for what was sent long ago lets nothing leave.
+    while (Outputs() == held && co_await ReadOne()) {
+      co_await Ack(received_, received_);
+    }
   });
-  EXPECT_TRUE(RunUntil([&] { return Outputs() > held; }));
+  EXPECT_GT(Outputs(), held);
+}
+
+// A backup that acknowledged may be live a lease after it took the log: by
+// then the acknowledgement must be worth nothing here, however late it came.
+TEST_F(PrimaryProtocolTest, OutputLease_LateAcknowledgementIsWorthNothing) {
+  const LogPosition position = LetTheLeaseEnd();
+  const size_t held = Outputs();
+  Play([&]() -> awaitable<void> { co_await Ack(position, position); });
+  ASSERT_TRUE(
+      RunUntil([&] { return engine_->ring().acknowledged() == position; }));
+  RunFor(30ms);
+  EXPECT_EQ(Outputs(), held);
+  EXPECT_NE(Lease(), logchannel::LogRing::kNoLease);
+  Play([&]() -> awaitable<void> {
+    while (Outputs() == held && co_await ReadOne()) {
+      co_await Ack(received_, received_);
+    }
+  });
+  EXPECT_GT(Outputs(), held);
+}
+
+// A log channel that is merely slow keeps no outputs: beats are quicker.
+TEST_F(PrimaryProtocolTest, OutputLease_EchoedBeatsKeepItUp) {
+  const LogPosition position = LetTheLeaseEnd();
+  const size_t held = Outputs();
+  Play([&]() -> awaitable<void> { co_await Ack(position, position); });
+  ASSERT_TRUE(
+      RunUntil([&] { return engine_->ring().acknowledged() == position; }));
+  EXPECT_EQ(Outputs(), held);
+  echoing_ = true;
+  EXPECT_TRUE(RunUntil([&] { return Outputs() > held; }, 300ms));
+}
+
+// The backup goes live at once when it reads the Handover, and waits for no
+// lease: nothing may leave here from before that on.
+TEST_F(PrimaryProtocolTest, OutputLease_IsRevokedByAHandover) {
+  Play([this] { return BecomeBackup(); });
+  ASSERT_TRUE(
+      RunUntil([this] { return agent_->state() == State::kProtected; }));
+  echoing_ = true;
+  std::optional<Status> moved;
+  asio::co_spawn(io_, agent_->Failover(),
+                 [&](std::exception_ptr, Status status) { moved = status; });
+  Play([this]() -> awaitable<void> {
+    while (!handover_ && co_await ReadOne()) {
+      co_await Ack(received_, received_);
+    }
+  });
+  ASSERT_TRUE(handover_);
+  EXPECT_EQ(Lease(), 0u);
+  RunFor(120ms);
+  EXPECT_EQ(Lease(), 0u) << "by an echo of a beat";
+  const size_t before = Outputs();
+  Play([&]() -> awaitable<void> {
+    FrameHeader header = Header();
+    header.mutable_handover_reply()->set_error("no");
+    co_await Send(header);
+    while (Outputs() <= before && co_await ReadOne()) {
+      co_await Ack(received_, received_);
+    }
+  });
+  EXPECT_GT(Outputs(), before) << "the VM is taken back";
+  EXPECT_TRUE(RunUntil([&] { return moved.has_value(); }));
 }
 
 TEST_F(PrimaryProtocolTest, AcknowledgementOfTheUnsent_IsNotBelieved) {
@@ -170,6 +273,7 @@ TEST_F(PrimaryProtocolTest, ResetAfterProtect_TakesTheNextEpoch) {
   EXPECT_EQ(outcome_->end, End::kAlone);
   EXPECT_EQ(outcome_->epoch, 2u);
   EXPECT_FALSE(engine_->ring().holding());
+  EXPECT_EQ(Lease(), logchannel::LogRing::kNoLease);
 }
 
 TEST_F(PrimaryProtocolTest, AnotherHostAnswers_IsRefused) {

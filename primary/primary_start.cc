@@ -141,7 +141,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
   Status sent = co_await connection_->Send(header);
   if (!sent.ok()) co_return sent;
   pump_ = std::make_unique<LogPump>(io_, engine_.ring(), connection_,
-                                    options_.epoch, protection_, lag_);
+                                    options_.epoch, protection_, lag_, lease_);
   tasks_.Spawn(PumpLoop());
   co_return Status::Ok();
 }
@@ -166,6 +166,8 @@ asio::awaitable<Status> PrimaryAgent::Impl::CatchUp() {
 }
 
 asio::awaitable<Status> PrimaryAgent::Impl::Protect() {
+  // The engine's own beginning is no lease at all.
+  WriteLease();
   auto position = co_await engine_.Protect();
   if (!position.ok()) co_return position.status();
   Status trouble = Trouble();

@@ -4,6 +4,7 @@
 #include "backup/admission.h"
 #include "backup/backup_agent.h"
 #include "logchannel/frame.h"
+#include "replay/vm_definition.h"
 #include "tests/sim/world.h"
 
 namespace ft::sim {
@@ -27,10 +28,12 @@ logchannel::wire::Hello MakeHello(uint64_t epoch, const std::string& host,
   hello.set_version(logchannel::kLogChannelVersion);
   hello.set_epoch(epoch);
   hello.set_host(host);
-  hello.mutable_vm()->set_name(vm);
-  hello.mutable_vm()->set_uuid("4dea22b3-1d52-d8f3-2516-782e98ab3fa0");
-  hello.mutable_vm()->set_memory_mib(64);
-  hello.mutable_vm()->set_kernel("/boot/vmlinuz");
+  replay::VmDefinition definition;
+  definition.name = vm;
+  definition.uuid = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0";
+  definition.memory_mib = 64;
+  definition.kernel = "/boot/vmlinuz";
+  *hello.mutable_vm() = replay::ToWire(definition);
   return hello;
 }
 

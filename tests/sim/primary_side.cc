@@ -434,7 +434,7 @@ void PrimarySide::HandOver() {
     if (!drained && !lost_ && !late()) return;
     if (!drained) return TakeBack("the log was not taken");
     // Nothing more leaves this host by what was acknowledged.
-    lease_.Revoke(now);
+    lease_.Revoke();
     engine_.SetLease(lease_.until());
     handover_sent_ = true;
     handover_reply_.reset();
@@ -458,6 +458,7 @@ void PrimarySide::HandOver() {
 
 void PrimarySide::TakeBack(const char* why) {
   world_.Note(host_, why);
+  lease_.Restore(ftd_.Now());
   handover_asked_ = handover_sent_ = false;
   handover_reply_.reset();
   phase_ = Phase::kWatching;

@@ -132,6 +132,16 @@ std::vector<EngineFacts> Host::WatchedEngines(milliseconds watch) const {
   return WatchEngines(name_space_, ring_dir_, watch);
 }
 
+void Host::SignalFtd(int signal) {
+  if (ftd_) ftd_->Signal(signal);
+}
+
+void Host::SignalEngine(const std::string& vm, int signal) {
+  for (const EngineFacts& engine : Engines()) {
+    if (IsOf(engine, vm)) kill(engine.pid, signal);
+  }
+}
+
 void Host::KillFtd() {
   if (ftd_) ftd_->Kill();
 }

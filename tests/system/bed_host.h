@@ -62,6 +62,9 @@ class Host {
   std::vector<EngineFacts> Engines() const;
   std::vector<EngineFacts> WatchedEngines(milliseconds watch) const;
 
+  // SIGSTOP or SIGCONT, at once; nothing where there is no such process.
+  void SignalFtd(int signal);
+  void SignalEngine(const std::string& vm, int signal);
   // SIGKILL, returns when it is gone.
   void KillFtd();
   // SIGKILL to the engine of the VM; false if there was none.

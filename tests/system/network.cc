@@ -13,11 +13,6 @@ void IpBatch(const std::string& name_space, const std::string& commands) {
 
 const char* SideLetter(Side side) { return side == Side::kA ? "a" : "b"; }
 
-// The switch's port that a cable is plugged into.
-std::string Port(const char* letter, Cable cable) {
-  return std::string(cable == Cable::kUplink ? "lan-" : "log-") + letter;
-}
-
 // A cable from `inside` in its namespace to a port of the switch.
 std::string PlugIn(const std::string& port, const char* bridge,
                    const std::string& name_space, const char* inside) {
@@ -105,9 +100,14 @@ void Network::RestoreAll() {
   }
 }
 
+std::string Network::Port(Side side, Cable cable) {
+  return std::string(cable == Cable::kUplink ? "lan-" : "log-") +
+         SideLetter(side);
+}
+
 void Network::SetPort(Side side, Cable cable, const char* state) {
-  RunOrThrow({"ip", "-n", SwitchNamespace(), "link", "set",
-              Port(SideLetter(side), cable), state});
+  RunOrThrow(
+      {"ip", "-n", SwitchNamespace(), "link", "set", Port(side, cable), state});
 }
 
 std::vector<std::string> Network::Inside(const std::string& name_space,

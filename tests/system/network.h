@@ -61,6 +61,9 @@ class Network {
   void Restore(Side side, Cable cable);
   void RestoreAll();
 
+  // The switch's end of a cable, in the switch's namespace.
+  static std::string Port(Side side, Cable cable);
+
   // argv that runs `argv` inside a namespace. `ip netns exec` replaces
   // itself by the command (same pid) and gives it a /sys that shows the
   // namespace's interfaces.

@@ -15,9 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Locally administered, QEMU's own prefix.
-constexpr char kGuestMac[] = "52:54:00:77:00:50";
-
 fs::path OwnDirectory() {
   return fs::read_symlink("/proc/self/exe").parent_path();
 }

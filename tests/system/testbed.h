@@ -33,6 +33,8 @@
 namespace ft::bed {
 
 inline constexpr char kVm[] = "vm1";
+// The guest's, on whatever host. Locally administered, QEMU's own prefix.
+inline constexpr char kGuestMac[] = "52:54:00:77:00:50";
 
 // Where the parts under test are. Throws BedError naming what is missing.
 std::string EnginePath();
