@@ -66,6 +66,7 @@ class Stage {
  private:
   replay::PairOptions Options() {
     replay::PairOptions options = machine_.Options();
+    options.dense = trial_.dense;
     options.fail = [this](const std::string& what) { Fail(what); };
     return options;
   }
@@ -239,7 +240,8 @@ class Stage {
       file << report.status().ToString() << "\n";
       return;
     }
-    file << replay::Render(*report);
+    outcome_.finding = replay::Render(*report);
+    file << outcome_.finding;
     outcome_.failure += "; " + report->verdict;
   }
 
