@@ -77,6 +77,10 @@ class PausedPrimary : public BedTest {
     EXPECT_EQ(bed().LiveSides(), 1);
     EXPECT_EQ(bed().Engines(), 1);
     EXPECT_TRUE(writer_->WaitForMore(50, milliseconds(20000)));
+    ExpectFlawless();
+  }
+
+  void ExpectFlawless() {
     const WriterReport report = writer_->Finish();
     EXPECT_TRUE(report.connection_survived) << report.error;
     EXPECT_TRUE(report.read_back);
@@ -143,6 +147,19 @@ TEST_F(PausedPrimary, EngineStopsAndFtdDies) {
   EXPECT_EQ(bed().LiveSides(), 1);
   a().StartFtd();
   ExpectHaltedAndMute();
+}
+
+// ftd lives, so hostB hears it: nobody suspects anybody, the VM stands still
+// with its engine and goes on, protected.
+TEST_F(PausedPrimary, EngineAloneStops_NobodySuspects) {
+  StartProtected();
+  Freeze([this] { a().SignalEngine(kVm, SIGSTOP); });
+  std::this_thread::sleep_for(kLong);
+  a().SignalEngine(kVm, SIGCONT);
+  EXPECT_TRUE(writer_->WaitForMore(50, milliseconds(20000)));
+  EXPECT_EQ(Field(a(), "state"), "protected") << Field(a(), "why");
+  EXPECT_EQ(bed().LiveSides(), 1);
+  ExpectFlawless();
 }
 
 }  // namespace
