@@ -35,7 +35,7 @@ TEST(Engine, RefusesUnsupportedDevice) {
   EXPECT_THAT(RefusalOf({"-object", "rng-random,id=r,filename=/dev/urandom",
                          "-device", "virtio-rng-pci,rng=r"}),
               HasSubstr("rng"));
-  EXPECT_THAT(RefusalOf({"-device", "e1000"}), HasSubstr("e1000"));
+  EXPECT_THAT(RefusalOf({"-device", "rtl8139"}), HasSubstr("rtl8139"));
   EXPECT_THAT(RefusalOf({"-device", "qemu-xhci"}), HasSubstr("xhci"));
 }
 
