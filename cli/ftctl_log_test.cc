@@ -20,7 +20,6 @@ using ::testing::HasSubstr;
 using Bytes = std::vector<std::byte>;
 
 constexpr uint64_t kFirst = 500;
-constexpr uint32_t kRingVersion = 2;
 
 class FtctlLogTest : public ::testing::Test {
  protected:
@@ -29,7 +28,6 @@ class FtctlLogTest : public ::testing::Test {
     head.set_vm("vm1");
     head.set_first(kFirst);
     head.set_clone(kFirst);
-    head.set_ring_version(kRingVersion);
     head.set_why("a test");
     auto writer = logchannel::ArchivedLogWriter::Create(path_, head);
     EXPECT_TRUE(writer.ok()) << writer.status().ToString();

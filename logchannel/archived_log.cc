@@ -207,6 +207,14 @@ Status ArchivedLogReader::ReadHead() {
                                std::to_string(kArchivedLogVersion),
                            "read it with the release that wrote it");
   }
+  if (head_.ring_version() != FT_RING_VERSION) {
+    return Status::Invalid(path_ +
+                               " is the log of an engine with ring version " +
+                               std::to_string(head_.ring_version()) +
+                               ", this program reads ring version " +
+                               std::to_string(FT_RING_VERSION),
+                           "read it with the release that wrote it");
+  }
   position_ = head_.first();
   return Status::Ok();
 }

@@ -99,8 +99,9 @@ struct ArchiveDamage {
 
 class ArchivedLogReader {
  public:
-  // Invalid when it is no archived log, its version is not ours or its head
-  // is damaged; Unavailable when it cannot be read.
+  // Invalid when it is no archived log, its version or its engine's ring
+  // version is not ours, or its head is damaged; Unavailable when it cannot be
+  // read.
   static Result<std::unique_ptr<ArchivedLogReader>> Open(
       const std::string& path);
   ArchivedLogReader(const ArchivedLogReader&) = delete;

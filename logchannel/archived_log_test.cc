@@ -185,6 +185,19 @@ TEST_F(ArchivedLogTest, BytesBehindTheEndAreDamage) {
   EXPECT_EQ(damage_->offset, whole.size());
 }
 
+// What its entries mean is the engine's affair, and changes with the ring.
+TEST_F(ArchivedLogTest, ALogOfAnotherRingVersionIsRefused) {
+  ArchivedLogHead head;
+  head.set_ring_version(FT_RING_VERSION - 1);
+  auto writer = ArchivedLogWriter::Create(path_, head);
+  ASSERT_TRUE(writer.ok() && (*writer)->Finish().ok());
+  ReadLog();
+  EXPECT_THAT(open_error_,
+              HasSubstr("ring version " + std::to_string(FT_RING_VERSION - 1)));
+  EXPECT_THAT(open_error_, HasSubstr("reads ring version " +
+                                     std::to_string(FT_RING_VERSION)));
+}
+
 TEST_F(ArchivedLogTest, OtherFilesAreRefused) {
   Replace("FRNG and so on");
   ReadLog();

@@ -81,23 +81,26 @@ class Bisect {
   }
 
   // Every replay differs from the recording: its own digests have to tell.
-  // The one that differed is the last before the place where it was noticed,
-  // which may be in the entry behind it.
   void NameByDigest() {
-    const bool digest =
+    const bool at_digest =
         report_.noticed->expected.find(kDigestWord) != std::string::npos;
-    const auto state =
-        LastStateBefore(recording_.log_path(), report_.noticed->position);
+    auto since = EntriesSinceState(recording_.log_path(),
+                                   report_.noticed->position, at_digest);
     report_.verdict = "every replay differs from the recording, ";
-    if (digest && state.ok() &&
-        state.value().previous == state.value().entry.position) {
-      report_.entry = state.value().entry;
-      report_.verdict +=
-          "first in the entry at position " + Number(report_.entry->position);
-    } else {
+    if (!since.ok()) {
       report_.verdict += "somewhere " + Stretch() +
                          "; a recording with dense digests would name the "
                          "entry";
+      return;
+    }
+    report_.entry = std::move(*since);
+    report_.verdict += "first in the ";
+    if (report_.entry->entries == 1) {
+      report_.verdict += "entry at position " + Number(report_.entry->position);
+    } else {
+      report_.verdict +=
+          std::to_string(report_.entry->entries) + " entries from position " +
+          Number(report_.entry->position) + " to " + Number(report_.entry->end);
     }
   }
 
@@ -153,9 +156,10 @@ class Bisect {
     if (!expected.ok()) co_return expected.status();
     auto got = co_await pair.suspect->Digest();
     if (!got.ok()) co_return got.status();
+    if (*expected == *got) co_return true;
     report_.expected = DescribeDigest(*expected);
-    report_.got = DescribeDigest(*got);
-    co_return *expected == *got;
+    report_.got = DescribeDigest(*got, *expected);
+    co_return false;
   }
 
   // Leaves fewer candidates; false if the machines were equal everywhere.

@@ -10,8 +10,10 @@
 //      machine where the suspect is not, both are run again and again, and
 //      compared at ever nearer ends of entries, until one entry is left.
 //   3. If the reference differs too, nothing but the recording itself knows
-//      better: the entry is named exactly if its digests are dense, else the
-//      stretch between the last equal mark and where it was noticed.
+//      better. If its digests are dense, the engine's words say what differed
+//      first (a page and whose ring is in it, a device, the registers), and
+//      the entries between two digests are named, mostly one; else the stretch
+//      between the last equal mark and where it was noticed.
 //
 // Takes as long as some replays. On one thread, that of `io`.
 #pragma once
@@ -41,8 +43,8 @@ struct BisectReport {
   int marks = 0;  // that were equal
   // Where it was noticed first; nothing: the replays are the recorded machine.
   std::optional<ReplayDifference> noticed;
-  // The machine was right before this entry and wrong after it. Nothing if it
-  // could not be narrowed down so far; `verdict` says why.
+  // The machine was right before it and wrong after it. Nothing if it could
+  // not be narrowed down so far; `verdict` says why.
   std::optional<LogEntryText> entry;
   std::string expected;  // after that entry, or where it was noticed
   std::string got;

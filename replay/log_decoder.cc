@@ -25,18 +25,16 @@ enum : int {
   kWireAudioIn,
   kWireRate,
   kWireDigest,
-  kWireState,  // from ring version 3 on
+  kWireState,
+  kWireDevices,
   kWireRandom,
   kWireClock,
   kWireCheckpoint = kWireClock + kClocks,
   kWireEnd = kWireCheckpoint + kCheckpoints,
 };
 
-constexpr uint32_t kRingVersionWithState = 3;
-
-// A digest of state names at most so many pages.
-constexpr size_t kPageSumsMax = 16;
 constexpr size_t kPageSumBytes = 8;
+constexpr size_t kDeviceSumBytes = 4;
 // Two channels of 64 bits.
 constexpr uint64_t kAudioSampleBytes = 16;
 
@@ -133,8 +131,12 @@ void ReadAsync(Reader& reader, LogEvent& event) {
   switch (event.kind) {
     case EventKind::kBottomHalf:
     case EventKind::kBottomHalfOneshot:
+      event.value = reader.Qword();
+      break;
     case EventKind::kBlock:
       event.value = reader.Qword();
+      event.value2 = reader.Int();
+      event.data = reader.Array();
       break;
     case EventKind::kInput:
       ReadInput(reader, event);
@@ -157,12 +159,9 @@ template <typename Reader>
 void ReadState(Reader& reader, LogEvent& event) {
   event.kind = EventKind::kState;
   event.cpu = reader.Dword();
-  event.devices = reader.Dword();
   event.ram = reader.Dword();
   event.pages = reader.Dword();
-  const size_t sums = reader.Byte();
-  if (sums > kPageSumsMax) reader.Refuse();
-  event.page_sums = reader.Bytes(sums * kPageSumBytes);
+  event.data = reader.Bytes(reader.Byte() * kPageSumBytes);
 }
 
 template <typename Reader>
@@ -179,9 +178,6 @@ void ReadAudioIn(Reader& reader, LogEvent& event) {
 }
 
 }  // namespace
-
-LogDecoder::LogDecoder(uint32_t ring_version)
-    : has_state_(ring_version >= kRingVersionWithState) {}
 
 void LogDecoder::Begin(const logchannel::LogEntry& entry) {
   rest_ = entry.payload;
@@ -216,10 +212,8 @@ std::optional<LogEvent> LogDecoder::Next() {
 }
 
 // False if there is no such kind.
-bool LogDecoder::ReadFields(uint8_t kind, Reader& reader,
-                            LogEvent& event) const {
-  int wire = kind;
-  if (!has_state_ && wire >= kWireState) ++wire;
+bool LogDecoder::ReadFields(uint8_t kind, Reader& reader, LogEvent& event) {
+  const int wire = kind;
   if (wire >= kWireAsync && wire < kWireShutdown) {
     event.kind = AsyncKind(wire);
     ReadAsync(reader, event);
@@ -284,6 +278,10 @@ bool LogDecoder::ReadFields(uint8_t kind, Reader& reader,
       return true;
     case kWireState:
       ReadState(reader, event);
+      return true;
+    case kWireDevices:
+      event.kind = EventKind::kDevices;
+      event.data = reader.Bytes(reader.Byte() * kDeviceSumBytes);
       return true;
     case kWireRandom:
       event.kind = EventKind::kRandom;

@@ -2,7 +2,7 @@
 //
 // LogDecoder: from log entries to the events in them.
 //
-//     LogDecoder decoder(head.ring_version());
+//     LogDecoder decoder;
 //     decoder.Begin(entry);
 //     while (auto event = decoder.Next()) { ... }
 //     if (!decoder.status().ok()) { ... the position is in the message ... }
@@ -12,7 +12,9 @@
 // what is unknown or cut short is an error at its position, after which
 // nothing more of that entry is decoded.
 //
-// The engine writes big-endian words. Events never cross entries.
+// The engine writes big-endian words. Events never cross entries. The kinds
+// are those of FT_RING_VERSION; logs of other versions are not opened
+// (logchannel/archived_log.h).
 #pragma once
 
 #include <cstddef>
@@ -28,10 +30,6 @@ namespace ft::replay {
 
 class LogDecoder {
  public:
-  // `ring_version`: FT_RING_VERSION of the engine that recorded. It says
-  // which kinds there are: EVENT_FT_STATE came with version 3.
-  explicit LogDecoder(uint32_t ring_version);
-
   // The bytes behind the entry's payload must outlive the decoding. Counts
   // instructions on from the entry before.
   void Begin(const logchannel::LogEntry& entry);
@@ -48,9 +46,8 @@ class LogDecoder {
  private:
   class Reader;
   // The event's fields. False when the entry ends before.
-  bool ReadFields(uint8_t kind, Reader& reader, LogEvent& event) const;
+  static bool ReadFields(uint8_t kind, Reader& reader, LogEvent& event);
 
-  const bool has_state_;
   std::span<const std::byte> rest_;
   uint64_t position_ = 0;  // of rest_
   uint64_t instructions_ = 0;

@@ -13,8 +13,6 @@ using logchannel::LogEntry;
 using ::testing::HasSubstr;
 
 constexpr uint64_t kPosition = 1000;
-constexpr uint32_t kWithoutState = 2;
-constexpr uint32_t kWithState = 3;
 
 // Events as the engine puts them.
 class Payload {
@@ -42,9 +40,8 @@ class Payload {
   std::vector<std::byte> bytes_;
 };
 
-std::vector<LogEvent> Decode(const Payload& payload,
-                             uint32_t version = kWithState) {
-  LogDecoder decoder(version);
+std::vector<LogEvent> Decode(const Payload& payload) {
+  LogDecoder decoder;
   decoder.Begin(payload.entry());
   std::vector<LogEvent> events;
   while (auto event = decoder.Next()) events.push_back(*event);
@@ -52,8 +49,8 @@ std::vector<LogEvent> Decode(const Payload& payload,
   return events;
 }
 
-LogEvent DecodeOne(const Payload& payload, uint32_t version = kWithState) {
-  const auto events = Decode(payload, version);
+LogEvent DecodeOne(const Payload& payload) {
+  const auto events = Decode(payload);
   EXPECT_EQ(events.size(), 1u);
   return events.empty() ? LogEvent{} : events.front();
 }
@@ -81,7 +78,13 @@ TEST(LogDecoder, AsynchronousEvents) {
   EXPECT_EQ(Summary(DecodeOne(Payload().Byte(6))), "input-sync");
   EXPECT_EQ(Summary(DecodeOne(Payload().Byte(7).Byte(2).Array(3))),
             "char-read: 3 bytes from device 2");
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(8).Qword(4))), "block: request 4");
+  const Payload read =
+      std::move(Payload().Byte(8).Qword(4).Dword(0).Array(512));
+  EXPECT_EQ(Summary(DecodeOne(read)), "block: request 4, result 0, 512 bytes");
+  EXPECT_EQ(DecodeOne(read).data.size(), 512u);
+  const Payload failed =
+      std::move(Payload().Byte(8).Qword(5).Dword(0xfffffffb).Array(0));
+  EXPECT_EQ(Summary(DecodeOne(failed)), "block: request 5, result -5, 0 bytes");
   const Payload net = std::move(Payload().Byte(9).Byte(1).Dword(8).Array(60));
   const LogEvent packet = DecodeOne(net);
   EXPECT_EQ(Summary(packet), "net: 60 bytes on NIC 1");
@@ -130,40 +133,52 @@ TEST(LogDecoder, OursAndDigests) {
       Summary(DecodeOne(Payload().Byte(28).Dword(0xabc).Dword(3).Dword(0xd))),
       "digest: registers 00000abc, RAM from 1536 KiB on 0000000d");
   Payload state;
-  state.Byte(29).Dword(1).Dword(2).Dword(3).Dword(40).Byte(2);
+  state.Byte(29).Dword(1).Dword(3).Dword(40).Byte(2);
   state.Dword(100).Dword(0xaa).Dword(101).Dword(0xbb);
   const LogEvent event = DecodeOne(state);
   EXPECT_EQ(event.cpu, 1u);
-  EXPECT_EQ(event.devices, 2u);
   EXPECT_EQ(event.ram, 3u);
   EXPECT_EQ(event.pages, 40u);
   ASSERT_EQ(PageSums(event), 2u);
   EXPECT_EQ(PageSumAt(event, 1).page, 101u);
   EXPECT_EQ(PageSumAt(event, 1).crc32, 0xbbu);
+  EXPECT_EQ(Summary(event),
+            "state: registers 00000001, RAM 00000003, 40 pages written: "
+            "0x64 000000aa, 0x65 000000bb");
+  Payload all;
+  all.Byte(29).Dword(1).Dword(3).Dword(kAllPages).Byte(0);
+  EXPECT_EQ(Summary(DecodeOne(all)),
+            "state: registers 00000001, RAM 00000003, all pages");
+  const Payload devices =
+      std::move(Payload().Byte(30).Byte(2).Dword(7).Dword(0xabcdef));
+  EXPECT_EQ(Summary(DecodeOne(devices)), "devices: 2: 00000007, 00abcdef");
+  EXPECT_EQ(DeviceSumAt(DecodeOne(devices), 1), 0xabcdefu);
+  EXPECT_EQ(PageSums(DecodeOne(devices)), 0u);
+  Payload many;
+  many.Byte(30).Byte(30);
+  for (int i = 0; i < 30; ++i) many.Dword(1);
+  EXPECT_EQ(Summary(DecodeOne(many)),
+            "devices: 30: 00000001, 00000001, 00000001, 00000001 ...");
 }
 
-// The state event came in the middle of the numbers.
-TEST(LogDecoder, NumbersFollowTheRingsVersion) {
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(30).Dword(0).Array(8))),
+TEST(LogDecoder, KindsBehindTheDigests) {
+  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(31).Dword(0).Array(8))),
             "random: 8 bytes, result 0");
-  const Payload random = std::move(Payload().Byte(29).Dword(0).Array(8));
-  EXPECT_EQ(DecodeOne(random, kWithoutState).kind, EventKind::kRandom);
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(32).Qword(77))),
+  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(32).Qword(5))),
+            "clock: host 5 ns");
+  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(33).Qword(77))),
             "clock: virtual-rt 77 ns");
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(31).Qword(77), kWithoutState)),
-            "clock: virtual-rt 77 ns");
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(33))),
+  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(34))),
             "checkpoint: clock-warp-start");
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(41))), "checkpoint: reset");
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(42))), "end");
-  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(41), kWithoutState)), "end");
+  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(42))), "checkpoint: reset");
+  EXPECT_EQ(Summary(DecodeOne(Payload().Byte(43))), "end");
 }
 
 TEST(LogDecoder, RefusesWhatItDoesNotKnow) {
-  for (int kind = 43; kind < 256; ++kind) {
+  for (int kind = 44; kind < 256; ++kind) {
     Payload payload;
     payload.Byte(1).Byte(static_cast<uint64_t>(kind)).Byte(1);
-    LogDecoder decoder(kWithState);
+    LogDecoder decoder;
     decoder.Begin(payload.entry());
     EXPECT_TRUE(decoder.Next());
     EXPECT_FALSE(decoder.Next());
@@ -177,11 +192,13 @@ TEST(LogDecoder, RefusesWhatItDoesNotKnow) {
 TEST(LogDecoder, RefusesLengthsBeyondTheEntry) {
   for (Payload payload :
        {Payload().Byte(9).Byte(0).Dword(0).Dword(0xffffffff),
-        Payload().Byte(29).Dword(0).Dword(0).Dword(0).Dword(1).Byte(17),
+        Payload().Byte(8).Qword(0).Dword(0).Dword(0xffffffff),
+        Payload().Byte(29).Dword(0).Dword(0).Dword(1).Byte(255),
+        Payload().Byte(30).Byte(255).Dword(0),
         Payload().Byte(26).Qword(uint64_t(1) << 60).Qword(0).Qword(0),
         Payload().Byte(5).Dword(4).Qword(0).Qword(0),
         Payload().Byte(5).Dword(0).Dword(2).Qword(0)}) {
-    LogDecoder decoder(kWithState);
+    LogDecoder decoder;
     decoder.Begin(payload.entry());
     EXPECT_FALSE(decoder.Next());
     EXPECT_THAT(decoder.status().message(), HasSubstr("at position 1004"));
@@ -190,11 +207,11 @@ TEST(LogDecoder, RefusesLengthsBeyondTheEntry) {
 
 TEST(LogDecoder, EveryCutIsFound) {
   Payload whole;
-  whole.Byte(29).Dword(1).Dword(2).Dword(3).Dword(40).Byte(1).Dword(1).Dword(2);
+  whole.Byte(29).Dword(1).Dword(3).Dword(40).Byte(1).Dword(1).Dword(2);
   for (size_t size = 1; size < whole.bytes().size(); ++size) {
     Payload cut = whole;
     cut.bytes().resize(size);
-    LogDecoder decoder(kWithState);
+    LogDecoder decoder;
     decoder.Begin(cut.entry());
     EXPECT_FALSE(decoder.Next());
     EXPECT_FALSE(decoder.status().ok()) << size;
@@ -211,7 +228,7 @@ TEST(LogDecoder, SurvivesNoise) {
     for (size_t i = 0; i < size; ++i) {
       noise.Byte(random() % (random() % 2 ? 48 : 256) * (random() % 3 != 0));
     }
-    LogDecoder decoder(random() % 2 ? kWithState : kWithoutState);
+    LogDecoder decoder;
     decoder.Begin(noise.entry());
     size_t taken = 0;
     while (auto event = decoder.Next()) {

@@ -11,6 +11,7 @@ namespace ft::replay {
 namespace {
 
 constexpr size_t kPageSumBytes = 8;
+constexpr size_t kDeviceSumBytes = 4;
 // Nanoseconds per instruction come times this.
 constexpr double kRateOne = 1 << 20;
 // ft-digest.c: PIECE_BYTES.
@@ -61,14 +62,29 @@ std::string DescribeDigest(const LogEvent& event) {
          std::to_string(event.piece * kPieceKib) + " KiB on " + Hex(event.ram);
 }
 
+// Of a digest's checksums, which may be hundreds.
+constexpr size_t kSumsShown = 4;
+
 std::string DescribeState(const LogEvent& event) {
-  std::string text = "registers " + Hex(event.cpu) + ", devices " +
-                     Hex(event.devices) + ", RAM " + Hex(event.ram) + ", " +
-                     std::to_string(event.pages) + " pages written";
+  std::string text = "registers " + Hex(event.cpu) + ", RAM " + Hex(event.ram);
+  if (event.pages == kAllPages) return text + ", all pages";
+  text += ", " + std::to_string(event.pages) + " pages written";
   for (size_t i = 0; i < PageSums(event); ++i) {
+    if (i == kSumsShown) return text + " ...";
     const PageSum sum = PageSumAt(event, i);
-    text += (i == 0 ? ": " : ", ") + std::to_string(sum.page) + " " +
+    std::array<char, 16> page;
+    std::snprintf(page.data(), page.size(), "0x%x", sum.page);
+    text += (i == 0 ? ": " : ", ") + std::string(page.data()) + " " +
             Hex(sum.crc32);
+  }
+  return text;
+}
+
+std::string DescribeDevices(const LogEvent& event) {
+  std::string text = std::to_string(DeviceSums(event));
+  for (size_t i = 0; i < DeviceSums(event); ++i) {
+    if (i == kSumsShown) return text + " ...";
+    text += (i == 0 ? ": " : ", ") + Hex(DeviceSumAt(event, i));
   }
   return text;
 }
@@ -102,6 +118,7 @@ const char* Name(EventKind kind) {
                                            "rate",
                                            "digest",
                                            "state",
+                                           "devices",
                                            "random",
                                            "clock",
                                            "checkpoint",
@@ -111,14 +128,24 @@ const char* Name(EventKind kind) {
 }
 
 size_t PageSums(const LogEvent& event) {
-  return event.page_sums.size() / kPageSumBytes;
+  return event.kind == EventKind::kState ? event.data.size() / kPageSumBytes
+                                         : 0;
 }
 
 PageSum PageSumAt(const LogEvent& event, size_t index) {
   FT_CHECK(index < PageSums(event)) << index;
-  const auto bytes =
-      event.page_sums.subspan(index * kPageSumBytes, kPageSumBytes);
+  const auto bytes = event.data.subspan(index * kPageSumBytes, kPageSumBytes);
   return {.page = BigEndian(bytes), .crc32 = BigEndian(bytes.subspan(4))};
+}
+
+size_t DeviceSums(const LogEvent& event) {
+  return event.kind == EventKind::kDevices ? event.data.size() / kDeviceSumBytes
+                                           : 0;
+}
+
+uint32_t DeviceSumAt(const LogEvent& event, size_t index) {
+  FT_CHECK(index < DeviceSums(event)) << index;
+  return BigEndian(event.data.subspan(index * kDeviceSumBytes));
 }
 
 std::string Describe(const LogEvent& event) {
@@ -135,7 +162,7 @@ std::string Describe(const LogEvent& event) {
     case EventKind::kCharRead:
       return BytesOf(event) + " from device " + std::to_string(event.id);
     case EventKind::kBlock:
-      return "request " + value;
+      return "request " + value + ", result " + value2 + ", " + BytesOf(event);
     case EventKind::kNet:
       return BytesOf(event) + " on NIC " + std::to_string(event.id);
     case EventKind::kShutdown:
@@ -156,6 +183,8 @@ std::string Describe(const LogEvent& event) {
       return DescribeDigest(event);
     case EventKind::kState:
       return DescribeState(event);
+    case EventKind::kDevices:
+      return DescribeDevices(event);
     case EventKind::kRandom:
       return BytesOf(event) + ", result " + value;
     case EventKind::kClock:

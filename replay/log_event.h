@@ -23,7 +23,8 @@ enum class EventKind {
   kInput,              // id: kind of input; value: what; value2: down, axis
   kInputSync,
   kCharRead,       // id: device; data: what came in
-  kBlock,          // value: id of the request that is done
+  kBlock,          // value: id of the request that is done; value2: result;
+                   // data: what a read has read
   kNet,            // id: NIC; value: flags; data: the packet
   kShutdown,       // id: cause
   kCharWrite,      // value: result; value2: offset
@@ -33,7 +34,9 @@ enum class EventKind {
   kAudioIn,        // value: samples; value2: write position; data
   kRate,           // value: nanoseconds per instruction, times 2^20
   kDigest,         // cpu, piece, ram: what the recording machine had
-  kState,          // the same, of the whole machine
+  kState,          // cpu, ram, pages: the same, of all RAM; dense digests only;
+                   // data: PageSumAt()
+  kDevices,        // data: a checksum of each device, DeviceSumAt()
   kRandom,         // value: result; data
   kClock,          // id: which; value: nanoseconds
   kCheckpoint,     // id: which
@@ -60,14 +63,14 @@ struct LogEvent {
   std::span<const std::byte> data = {};
 
   // kDigest and kState.
-  uint32_t cpu = 0;      // checksum of the vCPU's registers
-  uint32_t ram = 0;      // kDigest: of one piece of RAM; kState: of all of it
-  uint32_t piece = 0;    // kDigest: which piece
-  uint32_t devices = 0;  // kState
-  uint32_t pages = 0;    // kState: written since the last one
-  // kState: page number and checksum of the first of them; PageSumAt().
-  std::span<const std::byte> page_sums = {};
+  uint32_t cpu = 0;    // checksum of the vCPU's registers
+  uint32_t ram = 0;    // kDigest: of one piece of RAM; kState: of all of it
+  uint32_t piece = 0;  // kDigest: which piece
+  uint32_t pages = 0;  // kState: written since the last one, or kAllPages
 };
+
+// The first kState of a log is of every page, and names none.
+inline constexpr uint32_t kAllPages = UINT32_MAX;
 
 struct PageSum {
   uint32_t page = 0;
@@ -77,8 +80,12 @@ struct PageSum {
 // How many of them a kState has, and one of them (FT_CHECKed).
 size_t PageSums(const LogEvent& event);
 PageSum PageSumAt(const LogEvent& event, size_t index);
+// The same for a kDevices; in the order in which the engine has them.
+size_t DeviceSums(const LogEvent& event);
+uint32_t DeviceSumAt(const LogEvent& event, size_t index);
 
-// The fields in words, without kind and position: "60 bytes on NIC 0".
+// The fields in words, without kind and position: "60 bytes on NIC 0". Of a
+// digest's many checksums only the first.
 std::string Describe(const LogEvent& event);
 // "net: 60 bytes on NIC 0"
 std::string Summary(const LogEvent& event);

@@ -401,6 +401,12 @@ std::string DescribeDigest(const MachineDigest& digest) {
          ", registers " + digest.cpu;
 }
 
+std::string DescribeDigest(const MachineDigest& got,
+                           const MachineDigest& expected) {
+  return DescribeDigest(got) +
+         "; other than expected: " + FirstDifference(expected, got);
+}
+
 namespace {
 
 using Where = LogReplay::Where;
@@ -455,7 +461,7 @@ LogReplay::Awaitable<Result<ReplayReport>> CheckRecording(
     report.difference = {.position = mark.position,
                          .instruction = digest->icount,
                          .expected = DescribeDigest(mark),
-                         .got = DescribeDigest(*digest)};
+                         .got = DescribeDigest(*digest, mark)};
     break;
   }
   const bool marks_left = where != Where::kThere;

@@ -112,6 +112,9 @@ struct ReplayReport {
 
 // "position 7, instruction 9, RAM 0123456789abcdef, registers ...".
 std::string DescribeDigest(const MachineDigest& digest);
+// The same of `got`, and what is other than in `expected`.
+std::string DescribeDigest(const MachineDigest& got,
+                           const MachineDigest& expected);
 
 // Replays all of it, comparing at every mark. A difference is no error.
 LogReplay::Awaitable<Result<ReplayReport>> CheckRecording(

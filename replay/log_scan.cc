@@ -10,9 +10,7 @@ Result<std::unique_ptr<LogScan>> LogScan::Open(const std::string& path) {
 }
 
 LogScan::LogScan(std::unique_ptr<logchannel::ArchivedLogReader> reader)
-    : reader_(std::move(reader)),
-      decoder_(reader_->head().ring_version()),
-      position_(reader_->head().first()) {}
+    : reader_(std::move(reader)), position_(reader_->head().first()) {}
 
 bool LogScan::NextEntry() {
   if (damage_ || !FinishEntry()) return false;

@@ -4,6 +4,33 @@
 #include "replay/log_scan.h"
 
 namespace ft::replay {
+namespace {
+
+// All that end after `from` and begin before `to`.
+Result<LogEntryText> EntriesWithin(const std::string& log_path, uint64_t from,
+                                   uint64_t to) {
+  auto scan = LogScan::Open(log_path);
+  if (!scan.ok()) return scan.status();
+  LogEntryText text;
+  while ((*scan)->position() < to && (*scan)->NextEntry()) {
+    if ((*scan)->position() > from) {
+      if (text.entries++ == 0) {
+        text.position = (*scan)->entry().position;
+        text.instruction = (*scan)->instructions();
+      }
+      text.end = (*scan)->position();
+      while (auto event = (*scan)->NextEvent()) {
+        text.events.push_back(Summary(*event));
+      }
+    }
+  }
+  if (auto status = (*scan)->status(); !status.ok()) return status;
+  if (text.end >= to && text.entries > 0) return text;
+  return Status::Invalid(log_path + " has no entry at position " +
+                         std::to_string(to));
+}
+
+}  // namespace
 
 Result<LogWindow> WindowOf(const std::string& log_path, double share,
                            uint64_t instructions) {
@@ -32,29 +59,16 @@ Result<LogWindow> WindowOf(const std::string& log_path, double share,
 }
 
 Result<LogEntryText> EntryEndingAt(const std::string& log_path, uint64_t end) {
-  auto scan = LogScan::Open(log_path);
-  if (!scan.ok()) return scan.status();
-  LogEntryText text;
-  while (text.end < end && (*scan)->NextEntry()) {
-    text = {.position = (*scan)->entry().position,
-            .end = (*scan)->position(),
-            .instruction = (*scan)->instructions()};
-    if (text.end < end) continue;
-    while (auto event = (*scan)->NextEvent()) {
-      text.events.push_back(Summary(*event));
-    }
-  }
-  if (auto status = (*scan)->status(); !status.ok()) return status;
-  if (text.end >= end && text.end != 0) return text;
-  return Status::Invalid(log_path + " has no entry at position " +
-                         std::to_string(end));
+  return EntriesWithin(log_path, end == 0 ? 0 : end - 1, end);
 }
 
-Result<LastState> LastStateBefore(const std::string& log_path,
-                                  uint64_t position) {
+Result<LogEntryText> EntriesSinceState(const std::string& log_path,
+                                       uint64_t position, bool at_state) {
   auto scan = LogScan::Open(log_path);
   if (!scan.ok()) return scan.status();
-  uint64_t last = 0, previous = 0;  // ends of entries
+  // Ends of entries. The machine was the recorded one where the log begins.
+  const uint64_t first = (*scan)->head().first();
+  uint64_t last = first, previous = first;
   while ((*scan)->position() < position && (*scan)->NextEntry()) {
     const uint64_t end = (*scan)->position();
     while (auto event = (*scan)->NextEvent()) {
@@ -67,12 +81,11 @@ Result<LastState> LastStateBefore(const std::string& log_path,
     }
   }
   if (auto status = (*scan)->status(); !status.ok()) return status;
-  if (last == 0) {
+  if (last == first) {
     return Status::Invalid(log_path + " has no digests of the whole machine");
   }
-  auto entry = EntryEndingAt(log_path, last);
-  if (!entry.ok()) return entry.status();
-  return LastState{.entry = std::move(*entry), .previous = previous};
+  return at_state ? EntriesWithin(log_path, previous, last)
+                  : EntriesWithin(log_path, last, position);
 }
 
 Result<std::vector<uint64_t>> EntryEnds(const std::string& log_path,

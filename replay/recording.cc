@@ -59,7 +59,8 @@ MachineDigest MarkFromJson(const json::value& value) {
   return {.icount = value.at("instruction").to_number<uint64_t>(),
           .position = value.at("position").to_number<uint64_t>(),
           .ram = Text(value, "ram"),
-          .cpu = Text(value, "cpu")};
+          .cpu = Text(value, "cpu"),
+          .devices = Text(value, "devices")};
 }
 
 Status MissingIn(const std::string& directory, const std::string& what) {
@@ -126,7 +127,8 @@ Status Recording::AddMark(const MachineDigest& mark) {
   file << json::serialize(json::object{{"position", mark.position},
                                        {"instruction", mark.icount},
                                        {"ram", mark.ram},
-                                       {"cpu", mark.cpu}})
+                                       {"cpu", mark.cpu},
+                                       {"devices", mark.devices}})
        << "\n";
   file.flush();
   if (file) return Status::Ok();
