@@ -46,7 +46,8 @@ LogRecorder::LogRecorder(Engine& engine, logchannel::RingDoorbell& bell,
                  engine.options().vm),
       why_(std::move(why)) {}
 
-asio::awaitable<Result<CloneResult>> LogRecorder::Begin(milliseconds timeout) {
+asio::awaitable<Result<CloneResult>> LogRecorder::Begin(milliseconds timeout,
+                                                        bool dense) {
   Status written = recording_.WriteCommand();
   if (!written.ok()) co_return written;
   // Whole, or not there.
@@ -56,6 +57,7 @@ asio::awaitable<Result<CloneResult>> LogRecorder::Begin(milliseconds timeout) {
       "exec:cat > " + part + " && mv " + part + " " + ShellWord(path);
   auto clone = co_await engine_.CloneTo(uri, timeout);
   if (!clone.ok()) co_return clone.status();
+  engine_.ring().SetDenseDigests(dense);
   begun_ = steady_clock::now();
   logchannel::ArchivedLogHead head;
   head.set_vm(engine_.options().vm.name);
@@ -71,6 +73,7 @@ asio::awaitable<Result<CloneResult>> LogRecorder::Begin(milliseconds timeout) {
     status = co_await WaitForSnapshot();
   }
   if (status.ok()) co_return *clone;
+  engine_.ring().SetDenseDigests(false);
   (void)co_await engine_.Unprotect();
   co_return status;
 }
@@ -107,6 +110,7 @@ asio::awaitable<void> LogRecorder::Carry() {
 
 void LogRecorder::Stop() {
   stopping_ = true;
+  engine_.ring().SetDenseDigests(false);
   bell_.Wake();
 }
 

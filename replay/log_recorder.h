@@ -31,10 +31,11 @@ class LogRecorder {
   LogRecorder(const LogRecorder&) = delete;
   LogRecorder& operator=(const LogRecorder&) = delete;
 
-  // The snapshot; the log is kept from its position on. Nothing is left in
-  // the engine on errors.
+  // The snapshot; the log is kept from its position on, with digests of
+  // everything (LogRing::SetDenseDigests) if it shall be `dense`. Nothing is
+  // left in the engine on errors.
   boost::asio::awaitable<Result<CloneResult>> Begin(
-      std::chrono::milliseconds timeout = std::chrono::seconds(120));
+      std::chrono::milliseconds timeout, bool dense = false);
   // After Begin(). Ends after Stop(), or when the log cannot be written.
   boost::asio::awaitable<void> Carry();
   void Stop();

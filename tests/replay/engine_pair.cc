@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "replay/engine_command.h"
+#include "replay/log_replay.h"
 #include "replay/tap.h"
 #include "tests/replay/network_bed.h"
 #include "tests/replay/test_paths.h"
@@ -53,11 +54,6 @@ const char* NameOf(Side side) {
 }
 
 std::string Number(uint64_t number) { return std::to_string(number); }
-
-std::string Describe(const MachineDigest& digest) {
-  return "position " + Number(digest.position) + ", icount " +
-         Number(digest.icount) + ", RAM " + digest.ram + ", CPU " + digest.cpu;
-}
 
 // The same machine without instruction counting, recording and output rule.
 std::vector<std::string> PlainCommand(const EngineOptions& options) {
@@ -296,7 +292,7 @@ bool EnginePair::Record() {
   const std::string directory = log_dir_ + "/recording";
   std::filesystem::create_directory(directory);
   recorder_.emplace(*primary_.engine, *primary_.bell, directory, "a test");
-  auto clone = Await(recorder_->Begin(kCloneTimeout));
+  auto clone = Await(recorder_->Begin(kCloneTimeout, pair_options_.dense));
   if (!Report("snapshot", clone.status()).ok()) return false;
   clone_ = *clone;
   Spawn(recorder_->Carry(), "recorder");
@@ -455,7 +451,7 @@ bool EnginePair::StopAndMark() {
         return failed_ || Query(Side::kPrimary).committed == digest.position;
       },
       kSettleTimeout);
-  all_marks_.push_back(Describe(digest));
+  all_marks_.push_back(DescribeDigest(digest));
   if (recorder_) {
     if (!Report("mark", recorder_->Mark(digest)).ok()) return false;
   } else {
@@ -476,8 +472,8 @@ bool EnginePair::CompareNextMark() {
   if (!DrainBackupTo(primary.position)) return false;
   const MachineDigest backup = Digest(Side::kBackup);
   if (primary == backup && !primary.ram.empty()) return true;
-  Fail("primary and backup differ, " + FirstDifference(primary, backup) +
-       ": " + Describe(primary) + " and " + Describe(backup));
+  Fail("primary and backup differ, " + FirstDifference(primary, backup) + ": " +
+       DescribeDigest(primary) + " and " + DescribeDigest(backup));
   return false;
 }
 

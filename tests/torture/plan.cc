@@ -115,12 +115,15 @@ Trial PlanTrial(uint64_t seed, int number,
                 std::span<const Workload* const> workloads) {
   const auto index = static_cast<size_t>(number - 1);
   const size_t turn = index % workloads.size();
+  const size_t round = index / workloads.size();
   // Neighbours differ within a round too.
-  const size_t combination = index / workloads.size() + turn;
+  const size_t combination = round + turn;
   std::mt19937_64 random(seed * 1'000'003 + static_cast<uint64_t>(number));
   Trial trial = {.number = number, .workload = workloads[turn]};
   trial.streamed = combination % 2 == 0;
   trial.contention = combination / 2 % 2 == 1;
+  trial.dense =
+      !trial.streamed && (combination / 2 + turn + round / 4) % 2 == 1;
   const bool from_boot = trial.workload->from_boot;
   trial.clone_after =
       Within(random, from_boot ? kBootCloneWithinMs : kCloneWithinMs);

@@ -47,6 +47,9 @@ struct Trial {
   bool streamed = false;
   // A process that does nothing but use CPU time runs beside the replay.
   bool contention = false;
+  // Recorded with digests of everything: the finder can name the entry even
+  // where no replay is the recorded machine.
+  bool dense = false;
   // From the beginning of the work (or of the boot) to the clone, and then
   // from comparison to comparison.
   std::chrono::milliseconds clone_after{0};
@@ -57,7 +60,8 @@ struct Trial {
 };
 
 // Trial `number` of the torture with this seed. The workloads take turns; each
-// meets all four combinations of streaming and contention in four rounds.
+// meets all four combinations of streaming and contention in four rounds; one
+// of the two recordings in them is dense, the other one four rounds later.
 Trial PlanTrial(uint64_t seed, int number,
                 std::span<const Workload* const> workloads);
 

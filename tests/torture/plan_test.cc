@@ -29,6 +29,37 @@ TEST(Plan, WorkloadsTakeTurnsAndMeetAllCombinations) {
   EXPECT_EQ(met.size(), 4 * workloads.size());
 }
 
+TEST(Plan, EverySecondRecordingIsDense) {
+  const auto workloads = Everything();
+  const int count = static_cast<int>(workloads.size());
+  std::set<std::pair<const Workload*, bool>> met;
+  for (int number = 1; number <= 8 * count; number += 4) {
+    int recorded = 0, dense = 0;
+    for (int i = 0; i < 4; ++i) {
+      const Trial trial = PlanTrial(1, number + i, workloads);
+      recorded += !trial.streamed;
+      dense += trial.dense;
+      EXPECT_FALSE(trial.streamed && trial.dense);
+      if (trial.dense) met.insert({trial.workload, trial.contention});
+    }
+    EXPECT_EQ(recorded, 2);
+    EXPECT_EQ(dense, 1) << "runs from " << number;
+  }
+  EXPECT_EQ(met.size(), 2 * workloads.size());
+}
+
+// Within a hundred runs already.
+TEST(Plan, DenseRecordingsAreBothQuietAndUnderContention) {
+  const auto workloads = Everything();
+  int quiet = 0, contention = 0;
+  for (int number = 1; number <= 100; ++number) {
+    const Trial trial = PlanTrial(1, number, workloads);
+    if (trial.dense) ++(trial.contention ? contention : quiet);
+  }
+  EXPECT_GT(quiet, 10);
+  EXPECT_GT(contention, 10);
+}
+
 TEST(Plan, TheSameSeedAndNumberAreTheSameRun) {
   const auto workloads = Everything();
   const Trial one = PlanTrial(7, 3, workloads);

@@ -51,6 +51,7 @@ void Append(Record& record, const Trial& trial, const Outcome& outcome) {
                             {"workload", trial.workload->name},
                             {"streamed", trial.streamed},
                             {"contention", trial.contention},
+                            {"dense", trial.dense},
                             {"clone_after_ms", trial.clone_after.count()},
                             {"compared", outcome.compared},
                             {"identical", outcome.identical},

@@ -63,7 +63,9 @@ Result<Record> Begin(const Wishes& wishes) {
 void Say(const Trial& trial, int of, const Outcome& outcome) {
   fmt::print("torture: {}/{} {:<15} {:<8} {:<10} {:>5.1f} s, {} compared: {}\n",
              trial.number, of, trial.workload->name,
-             trial.streamed ? "streamed" : "recorded",
+             trial.streamed ? "streamed"
+             : trial.dense  ? "dense"
+                            : "recorded",
              trial.contention ? "contention" : "", outcome.seconds,
              outcome.compared, outcome.identical ? "identical" : "DIFFERENT");
   if (!outcome.identical) {

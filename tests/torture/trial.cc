@@ -70,6 +70,7 @@ class Stage {
             .network = true,
             .kernel_arguments = words,
             .initrd = workload_.initrd,
+            .dense = trial_.dense,
             .fail = [this](const std::string& what) { Fail(what); }};
   }
 
@@ -232,7 +233,8 @@ class Stage {
       file << report.status().ToString() << "\n";
       return;
     }
-    file << replay::Render(*report);
+    outcome_.finding = replay::Render(*report);
+    file << outcome_.finding;
     outcome_.failure += "; " + report->verdict;
   }
 

@@ -28,6 +28,9 @@ struct Outcome {
   // and log lie.
   std::string failure = {};
   std::string evidence = {};
+  // Of a recording that is not replayed as it was: what the finder says
+  // (replay/log_bisect.h), some lines.
+  std::string finding = {};
   double seconds = 0;
   // From the clone to the end of the work, and from there until the backup
   // was compared for the last time: all of the replay, if it was recorded.
