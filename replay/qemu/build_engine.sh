@@ -5,7 +5,11 @@
 # files. Prints the installation's path on stdout, progress on stderr.
 #
 #   build_engine.sh [--refresh] [--variant NAME --skip PATCH...]
+#   build_engine.sh --check-only [--variant NAME --skip PATCH...]
 #
+#   --check-only    build nothing: do the patches apply to the source package
+#                   that was downloaded last? Some seconds, no network, no
+#                   output; fine if there is none
 #   --refresh       look for a newer source package even if a build for these
 #                   patches exists
 #   --variant NAME  a build for an experiment: linked as variant-NAME instead
@@ -33,6 +37,7 @@ readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly root=$(cd "$here/../.." && pwd)
 readonly cache=${LOCKSTEP_CACHE:-${HOME:-/root}/.cache/lockstep}
 readonly engines=$cache/engine
+readonly source_dir=$cache/source
 readonly upstream_version=7.2
 readonly configure_flags=(
   --target-list=x86_64-softmmu
@@ -52,11 +57,13 @@ die() { say "$*"; exit 1; }
 # --- what is to be built ---------------------------------------------------
 
 refresh=
+check_only=
 variant=
 skipped=()
 while [ $# -gt 0 ]; do
   case $1 in
     --refresh) refresh=1 ;;
+    --check-only) check_only=1 ;;
     --variant) variant=${2:?--variant needs a name}; shift ;;
     --skip) skipped+=("${2:?--skip needs the name of a patch}"); shift ;;
     *) die "unknown option $1; see the head of $0" ;;
@@ -139,15 +146,21 @@ write_source_list() {
     die "apt has no repository with $codename main; see /etc/apt/sources.list*"
 }
 
+# The newest one that is here; fails if none is.
+downloaded_source() {
+  dsc=$(printf '%s\n' "$source_dir"/qemu_*.dsc | sort -V | tail -n 1)
+  [ -f "$dsc" ] || return 1
+  source_version=${dsc##*/qemu_}
+  source_version=${source_version%.dsc}
+}
+
 fetch_source() {
   mkdir -p "$source_dir"/{lists,apt-cache}/partial
   write_source_list
   say "looking for the newest QEMU $upstream_version source package"
   if ! private_apt update >>"$log" 2>&1; then
-    dsc=$(printf '%s\n' "$source_dir"/qemu_*.dsc | sort -V | tail -n 1)
-    [ -f "$dsc" ] || die "no mirror answers and no source is here; see $log"
-    source_version=${dsc##*/qemu_}
-    source_version=${source_version%.dsc}
+    downloaded_source ||
+      die "no mirror answers and no source is here; see $log"
     say "no mirror answers; taking $source_version, downloaded before"
     return 0
   fi
@@ -180,6 +193,9 @@ unpack() {
       <"$here/$name" >>"$log" 2>&1 ||
       die "patch $name does not apply to qemu $source_version; see $log"
   done
+}
+
+add_our_files() {
   if [ -d "$here/files" ]; then
     step "copying our files" cp -R "$here/files/." "$work/src/"
   fi
@@ -281,7 +297,24 @@ use_cached() {
   publish
 }
 
+check_series() {
+  if ! downloaded_source; then
+    say "no source package is here: whether the patches apply is not known"
+    return 0
+  fi
+  work=$(mktemp -d)
+  log=$engines/logs/check.$$.log
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$engines/logs"
+  unpack
+  rm -f "$log"
+}
+
 check_inputs
+if [ -n "$check_only" ]; then
+  check_series
+  exit 0
+fi
 recipe=$(recipe_hash)
 mkdir -p "$engines/by-recipe" "$engines/logs"
 if [ -z "$refresh" ] && use_cached; then exit 0; fi
@@ -293,7 +326,7 @@ if ! flock -n 9; then
 fi
 if [ -z "$refresh" ] && use_cached; then exit 0; fi
 
-readonly work=$engines/work source_dir=$cache/source
+readonly work=$engines/work
 readonly log=$engines/logs/$(date +%Y%m%d-%H%M%S).log
 begun=$SECONDS
 fetch_source
@@ -302,6 +335,7 @@ build_id=$source_version+ft-${hash:0:16}
 if [ ! -x "$engines/$hash/bin/qemu-system-x86_64" ]; then
   say "building $build_id; log: $log"
   unpack
+  add_our_files
   compile
   install_build
   prune
