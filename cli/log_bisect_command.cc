@@ -121,7 +121,8 @@ class LogBisectCommand : public Verb {
                         {"got", report.got},
                         {"details", json::value_from(report.details)}};
     if (const auto& entry = report.entry) {
-      out["entry"] = {{"position", entry->position},
+      out["entry"] = {{"entries", entry->entries},
+                      {"position", entry->position},
                       {"end", entry->end},
                       {"instruction", entry->instruction},
                       {"events", json::value_from(entry->events)}};

@@ -48,6 +48,18 @@ TEST(Plan, EverySecondRecordingIsDense) {
   EXPECT_EQ(met.size(), 2 * workloads.size());
 }
 
+// Within a hundred runs already.
+TEST(Plan, DenseRecordingsAreBothQuietAndUnderContention) {
+  const auto workloads = Everything();
+  int quiet = 0, contention = 0;
+  for (int number = 1; number <= 100; ++number) {
+    const Trial trial = PlanTrial(1, number, workloads);
+    if (trial.dense) ++(trial.contention ? contention : quiet);
+  }
+  EXPECT_GT(quiet, 10);
+  EXPECT_GT(contention, 10);
+}
+
 TEST(Plan, TheSameSeedAndNumberAreTheSameRun) {
   const auto workloads = Everything();
   const Trial one = PlanTrial(7, 3, workloads);
