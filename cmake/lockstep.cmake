@@ -14,7 +14,8 @@
 #           [TIMEOUT seconds] [SERIAL])
 #       GoogleTest program; each of its tests is one of ctest's. One label:
 #       unit (default), replay, system, sim, scenario, tidy, debian, planted or
-#       chaos (the last three are left out of ./lockstep test). SERIAL tests run alone.
+#       chaos (the last three are left out of ./lockstep test). SERIAL tests
+#       run alone.
 #
 # DEPS are names of targets and pass to whoever links the library. Those of
 # packages: Boost::headers Boost::json protobuf::libprotobuf-lite

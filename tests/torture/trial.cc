@@ -28,8 +28,9 @@ constexpr int kReboots = 2;
 // Each of them is a block of its own in the second replay of a recording:
 // a second or two.
 constexpr uint64_t kWindowInstructions = 1'000'000;
-// The work takes eight seconds of a quiet machine, a replay about as long.
-constexpr std::chrono::minutes kPatience(5);
+// The work takes eight seconds of a quiet machine, a replay about as long; of
+// a storm of timers with dense digests, minutes.
+constexpr std::chrono::minutes kPatience(5), kDensePatience(20);
 
 double SecondsSince(Clock::time_point begun) {
   return std::chrono::duration<double>(Clock::now() - begun).count();
@@ -92,7 +93,7 @@ class Stage {
       receiver_.emplace(Peer::kReceiver, workload_.rounds);
     }
     if (workload_.from_boot) return true;
-    if (!pair_.WaitForConsole(Side::kPrimary, kReady, kPatience)) return false;
+    if (!pair_.WaitForConsole(Side::kPrimary, kReady, patience_)) return false;
     if (workload_.ends == Ends::kWithItsClient) {
       client_.emplace(workload_.rounds);
     }
@@ -138,7 +139,7 @@ class Stage {
       if (trial_.streamed) ++outcome_.compared;
     }
     const bool done = pair_.WaitUntil(
-        [&] { return WorkIsDone() || pair_.failed(); }, kPatience);
+        [&] { return WorkIsDone() || pair_.failed(); }, patience_);
     if (!done) return Fail("the work is not done in time");
     if (Has("FT-GUEST-FAILED"))
       return Fail("the workload says: FT-GUEST-FAILED");
@@ -177,7 +178,7 @@ class Stage {
         [&] {
           return !pair_.exit_reason(Side::kBackup).empty() || pair_.failed();
         },
-        kPatience);
+        patience_);
     primary_end_ = pair_.exit_reason(Side::kPrimary);
     return CompareEnds(pair_.exit_reason(Side::kBackup),
                        pair_.Console(Side::kBackup));
@@ -247,6 +248,8 @@ class Stage {
 
   const Trial& trial_;
   const Workload& workload_;
+  const std::chrono::minutes patience_ =
+      trial_.dense ? kDensePatience : kPatience;
   Outcome outcome_;
   const Machine machine_;
   EnginePair pair_;
