@@ -84,6 +84,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::GoLive(uint64_t epoch) {
   if (handover_) co_await AnswerHandover(true, "");
   SetState(State::kGoingLive, "consuming the log through " +
                                   std::to_string(entitlement_.received()));
+  tasks_.Spawn(Announce());
   co_await WaitOutLease();
   tasks_.Spawn(DrainAndSwitch());
   co_await tasks_.WaitUntil([this] { return live_ || gone_ || divergence_; },
@@ -112,6 +113,14 @@ asio::awaitable<Outcome> BackupAgent::Impl::GoLive(uint64_t epoch) {
                               Now() + options_.farewell_timeout);
   }
   co_return outcome;
+}
+
+// The primary takes no input any more that would ever count: from now on what
+// clients send comes here and waits, instead of being lost there and sent
+// again after 200 ms (TCP) or a second (a new connection).
+asio::awaitable<void> BackupAgent::Impl::Announce() {
+  const Status announced = co_await engine_->Announce();
+  if (!announced.ok()) Report("not announced early: " + announced.message());
 }
 
 // A primary that cannot be known to be dead may still release what was

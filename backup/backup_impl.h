@@ -96,6 +96,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   // Nothing if the pair is whole again.
   Awaitable<std::optional<Outcome>> Decide(fencing::Action action);
   Awaitable<Outcome> GoLive(uint64_t epoch);
+  Awaitable<void> Announce();
   Awaitable<void> WaitOutLease();
   Awaitable<void> DrainAndSwitch();
   Outcome Lost(const std::string& why) const;

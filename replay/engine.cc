@@ -239,6 +239,10 @@ Engine::Awaitable<Status> Engine::Unprotect() {
   co_return Discard(co_await state_->Execute("x-ft-unprotect", json::object()));
 }
 
+Engine::Awaitable<Status> Engine::Announce() {
+  co_return Discard(co_await state_->Execute("x-ft-announce", json::object()));
+}
+
 Engine::Awaitable<Result<LiveResult>> Engine::GoLive(uint64_t position,
                                                      Milliseconds timeout) {
   auto state = state_;

@@ -109,6 +109,9 @@ class Engine {
   Awaitable<Result<uint64_t>> Protect();
   // Only after a won test-and-set, or a Bye: releases all held outputs.
   Awaitable<Status> Unprotect();
+  // Backup, only after a won test-and-set: the network learns that the VM is
+  // here now, and what it sends waits for GoLive.
+  Awaitable<Status> Announce();
   // Backup. kFailed when less than `position` is committed to the ring. Ends
   // when the VM is live.
   Awaitable<Result<LiveResult>> GoLive(

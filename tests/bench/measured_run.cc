@@ -22,20 +22,24 @@ constexpr char kDone[] = "FT-GUEST-DONE";
 // For one workload; a loaded machine may be slow, a stuck guest is forever.
 constexpr std::chrono::minutes kPatience(5);
 
+bool HasRedis(const Workload& workload) {
+  return workload.peer == Peer::kClient || workload.peer == Peer::kClock;
+}
+
 replay::PairOptions OptionsFor(const Workload& workload, bool plain) {
-  return {.workload = workload.guest,
-          .rounds = workload.rounds,
-          .memory_mib = workload.memory_mib,
-          .network = true,
-          .kernel_arguments =
-              std::string(workload.peer == Peer::kClient ? "" : "ft.gate=1 ") +
-              workload.kernel_arguments,
-          .initrd = workload.initrd,
-          .plain = plain,
-          .archive = !plain,
-          .fail = [name = std::string(workload.name)](const std::string& what) {
-            fmt::print(stderr, "bench: {}: {}\n", name, what);
-          }};
+  return {
+      .workload = workload.guest,
+      .rounds = workload.rounds,
+      .memory_mib = workload.memory_mib,
+      .network = true,
+      .kernel_arguments = std::string(HasRedis(workload) ? "" : "ft.gate=1 ") +
+                          workload.kernel_arguments,
+      .initrd = workload.initrd,
+      .plain = plain,
+      .archive = !plain,
+      .fail = [name = std::string(workload.name)](const std::string& what) {
+        fmt::print(stderr, "bench: {}: {}\n", name, what);
+      }};
 }
 
 double Seconds(Clock::duration duration) {
@@ -147,6 +151,22 @@ std::optional<ReplicatedRun> RunReplicated(const Workload& workload) {
   run.log_bytes = after.committed - before.committed;
   run.instructions = after.icount - before.icount;
   return run;
+}
+
+std::optional<ClockRun> RunClock(const Workload& workload) {
+  EnginePair pair(OptionsFor(workload, false));
+  if (!pair.StartPrimary() || !pair.WaitForConsole(Side::kPrimary, kReady) ||
+      !pair.Clone() || !pair.Protect()) {
+    return std::nullopt;
+  }
+  const std::chrono::seconds duration(workload.rounds);
+  ClockClient client(duration, workload.busy);
+  const bool done =
+      pair.WaitUntil([&] { return client.done(); }, duration + kPatience);
+  if (done && client.error().empty() && !pair.failed()) return client.run();
+  fmt::print(stderr, "bench: {}: {}\n", workload.name,
+             done ? client.error() : "not done in time");
+  return std::nullopt;
 }
 
 }  // namespace ft::bench

@@ -54,9 +54,17 @@ struct ReplicatedRun {
   Requests requests = {};
 };
 
+// The guest's clock against this host's, since the first look.
+struct ClockRun {
+  double off_ms_max = 0;  // the largest difference, either way
+  double off_ms_end = 0;
+};
+
 // Nothing when it failed; the reason was printed. The caller's thread is in a
 // replay::NetworkBed, and the process has no other thread.
 std::optional<PlainRun> RunPlain(const Workload& workload);
 std::optional<ReplicatedRun> RunReplicated(const Workload& workload);
+// Recorded, under the output rule, of a Peer::kClock.
+std::optional<ClockRun> RunClock(const Workload& workload);
 
 }  // namespace ft::bench

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <random>
 #include <stdexcept>
 
@@ -44,6 +45,30 @@ sockaddr_in Address(const char* text, int port) {
 
 const sockaddr* Generic(const sockaddr_in& address) {
   return reinterpret_cast<const sockaddr*>(&address);
+}
+
+struct FreeRedis {
+  void operator()(redisContext* context) const { redisFree(context); }
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Redis = std::unique_ptr<redisContext, FreeRedis>;
+using Reply = std::unique_ptr<redisReply, FreeRedis>;
+
+Redis ConnectToGuest() {
+  Redis context(
+      redisConnectWithTimeout(replay::kGuestAddress, kRedisPort, kPatience));
+  if (!context || context->err) throw std::runtime_error("no connection");
+  redisSetTimeout(context.get(), kPatience);
+  return context;
+}
+
+template <typename... Words>
+Reply Command(redisContext* context, const char* format, Words... words) {
+  Reply reply(
+      static_cast<redisReply*>(redisCommand(context, format, words...)));
+  if (!reply) throw std::runtime_error(context->errstr);
+  if (reply->type == REDIS_REPLY_ERROR) throw std::runtime_error(reply->str);
+  return reply;
 }
 
 double SecondsSince(Clock::time_point start) {
@@ -125,16 +150,6 @@ void BulkPeer::Send(int connection) {
 // --- KvClient
 
 struct KvClient::Connection {
-  struct Free {
-    void operator()(redisContext* context) const { redisFree(context); }
-  };
-
-  Connection() {
-    context.reset(
-        redisConnectWithTimeout(replay::kGuestAddress, kRedisPort, kPatience));
-    if (!context || context->err) throw std::runtime_error("no connection");
-    redisSetTimeout(context.get(), kPatience);
-  }
   // Reads and writes in turn.
   void Ask(int number) {
     const int key = number / 2 % kKeys;
@@ -158,7 +173,7 @@ struct KvClient::Connection {
     if (!well) throw std::runtime_error("a wrong answer");
   }
 
-  std::unique_ptr<redisContext, Free> context;
+  const Redis context = ConnectToGuest();
   const std::string value = std::string(kValueBytes, 'v');
 };
 
@@ -200,6 +215,63 @@ void KvClient::ManyInFlight(Connection& connection) {
     connection.Answer(answered);
   }
   requests_.per_second = kRequests / SecondsSince(start);
+}
+
+// --- ClockClient
+
+namespace {
+
+// Some tens of milliseconds of the guest's.
+constexpr char kComputation[] =
+    "local s = 0 for i = 1, 300000 do s = s + i end return s";
+
+// By how much the guest's clock is ahead of this host's, up to the time that
+// it took to come here: of three answers the quickest one's.
+double AheadMs(redisContext* context) {
+  double quickest = 1e9, ahead = 0;
+  for (int i = 0; i < 3; ++i) {
+    const auto asked = std::chrono::system_clock::now();
+    const Reply reply = Command(context, "TIME");
+    const auto answered = std::chrono::system_clock::now();
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+      throw std::runtime_error("TIME is no time");
+    }
+    using Ms = std::chrono::duration<double, std::milli>;
+    const double took = Ms(answered - asked).count();
+    if (took >= quickest) continue;
+    quickest = took;
+    ahead = std::stod(reply->element[0]->str) * 1e3 +
+            std::stod(reply->element[1]->str) / 1e3 -
+            Ms(asked.time_since_epoch()).count() - took / 2;
+  }
+  return ahead;
+}
+
+}  // namespace
+
+ClockClient::ClockClient(std::chrono::seconds duration, bool busy)
+    : thread_([this, duration, busy] { Main(duration, busy); }) {}
+
+ClockClient::~ClockClient() = default;
+
+void ClockClient::Main(std::chrono::seconds duration, bool busy) {
+  try {
+    const Redis context = ConnectToGuest();
+    const double first = AheadMs(context.get());
+    const auto end = Clock::now() + duration;
+    while (Clock::now() < end) {
+      if (busy) {
+        Command(context.get(), "EVAL %s 0", kComputation);
+      } else {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      }
+      run_.off_ms_end = AheadMs(context.get()) - first;
+      run_.off_ms_max = std::max(run_.off_ms_max, std::abs(run_.off_ms_end));
+    }
+  } catch (const std::exception& error) {
+    error_ = error.what();
+  }
+  done_ = true;
 }
 
 }  // namespace ft::bench

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -67,6 +68,29 @@ class KvClient {
   std::atomic<bool> done_ = false;
   std::string error_;
   Requests requests_;
+  std::jthread thread_;
+};
+
+// Asks the guest's Redis for the time, again and again, and compares.
+class ClockClient {
+ public:
+  // `busy`: in between the guest computes, else it has nothing to do.
+  ClockClient(std::chrono::seconds duration, bool busy);
+  ~ClockClient();
+  ClockClient(const ClockClient&) = delete;
+  ClockClient& operator=(const ClockClient&) = delete;
+
+  bool done() const { return done_; }
+  // Once done. `error` is empty if all went well.
+  const std::string& error() const { return error_; }
+  const ClockRun& run() const { return run_; }
+
+ private:
+  void Main(std::chrono::seconds duration, bool busy);
+
+  std::atomic<bool> done_ = false;
+  std::string error_;
+  ClockRun run_;
   std::jthread thread_;
 };
 

@@ -29,11 +29,24 @@ constexpr Workload kWorkloads[] = {
      .guest = "idle",
      .rounds = 20,
      .kernel_arguments = "nohz=off"},
+    {.name = "clock-idle",
+     .guest = "redis",
+     .rounds = 600,
+     .peer = Peer::kClock},
+    {.name = "clock-busy",
+     .guest = "redis",
+     .rounds = 600,
+     .peer = Peer::kClock,
+     .busy = true},
 };
 
 }  // namespace
 
 std::span<const Workload> AllWorkloads() { return kWorkloads; }
+
+bool RunsByDefault(const Workload& workload) {
+  return workload.peer != Peer::kClock;
+}
 
 const Workload* FindWorkload(const std::string& name) {
   for (const Workload& workload : kWorkloads) {

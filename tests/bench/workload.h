@@ -16,6 +16,7 @@ enum class Peer {
   kSender,    // gives the guest `rounds` MiB on port 5001
   kReceiver,  // takes what the guest sends, port 5002
   kClient,    // of the guest's Redis: makes the requests, ends the run
+  kClock,     // asks it for the time, `rounds` seconds long
 };
 
 struct Workload {
@@ -26,9 +27,13 @@ struct Workload {
   const char* kernel_arguments = "";
   const char* initrd = "initrd.gz";
   uint32_t memory_mib = 256;
+  // kClock: the guest computes between two questions.
+  bool busy = false;
 };
 
 std::span<const Workload> AllWorkloads();
+// Those that run unless others are named: not the clocks, ten minutes each.
+bool RunsByDefault(const Workload& workload);
 // Null when there is none of that name.
 const Workload* FindWorkload(const std::string& name);
 

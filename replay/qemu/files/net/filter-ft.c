@@ -4,7 +4,9 @@
  * Inbound packets become events of the log.  Outbound packets obey the
  * output rule: recording, each waits until the backup has acknowledged the
  * log that explains it; replaying, none leaves, but those that the primary
- * may not have released are kept for the moment of going live.
+ * may not have released are kept for the moment of going live.  A replaying
+ * VM gets its packets from the log; those that reach it after it was
+ * announced wait until it is live, and are events of its own log then.
  *
  * Replaces filter-replay, which lets a recording guest's packets straight
  * out and forgets a replaying guest's.
@@ -29,9 +31,19 @@
 
 OBJECT_DECLARE_SIMPLE_TYPE(NetFilterFtState, FILTER_FT)
 
+typedef struct KeptPacket {
+    QSIMPLEQ_ENTRY(KeptPacket) next;
+    unsigned flags;
+    size_t size;
+    uint8_t data[];
+} KeptPacket;
+
 struct NetFilterFtState {
     NetFilterState nfs;
     ReplayNetState *rns;
+    /* Arrived between announcement and go live. */
+    QSIMPLEQ_HEAD(, KeptPacket) kept;
+    size_t kept_packets, kept_bytes;
 };
 
 /*
@@ -53,6 +65,49 @@ static void filter_ft_send(void *owner, const uint8_t *data, size_t size)
     }
 }
 
+static void filter_ft_keep(NetFilterFtState *s, unsigned flags,
+                           const struct iovec *iov, int iovcnt, size_t size)
+{
+    KeptPacket *packet;
+
+    if (s->kept_packets == INBOUND_PACKETS_MAX ||
+        s->kept_bytes + size > INBOUND_BYTES_MAX) {
+        return;
+    }
+    packet = g_malloc(sizeof(*packet) + size);
+    packet->flags = flags;
+    packet->size = size;
+    iov_to_buf(iov, iovcnt, 0, packet->data, size);
+    QSIMPLEQ_INSERT_TAIL(&s->kept, packet, next);
+    s->kept_packets++;
+    s->kept_bytes += size;
+}
+
+static void filter_ft_forget(NetFilterFtState *s)
+{
+    KeptPacket *packet;
+
+    while ((packet = QSIMPLEQ_FIRST(&s->kept))) {
+        QSIMPLEQ_REMOVE_HEAD(&s->kept, next);
+        g_free(packet);
+    }
+    s->kept_packets = s->kept_bytes = 0;
+}
+
+static void filter_ft_deliver(NetFilterState *nf)
+{
+    NetFilterFtState *s = FILTER_FT(nf);
+    KeptPacket *packet;
+
+    QSIMPLEQ_FOREACH(packet, &s->kept, next) {
+        struct iovec iov = { .iov_base = packet->data,
+                             .iov_len = packet->size };
+
+        replay_net_packet_event(s->rns, packet->flags, &iov, 1);
+    }
+    filter_ft_forget(s);
+}
+
 static ssize_t filter_ft_receive_iov(NetFilterState *nf, NetClientState *sndr,
                                      unsigned flags, const struct iovec *iov,
                                      int iovcnt, NetPacketSent *sent_cb)
@@ -65,6 +120,8 @@ static ssize_t filter_ft_receive_iov(NetFilterState *nf, NetClientState *sndr,
             replay_net_backlog_below(INBOUND_PACKETS_MAX,
                                      INBOUND_BYTES_MAX)) {
             replay_net_packet_event(s->rns, flags, iov, iovcnt);
+        } else if (ft_output_is_announced()) {
+            filter_ft_keep(s, flags, iov, iovcnt, size);
         }
         return size;
     }
@@ -108,14 +165,20 @@ static void filter_ft_announce(NetFilterState *nf)
     filter_ft_send(nf, frame, sizeof(frame));
 }
 
+static const FtNicOps filter_ft_nic_ops = {
+    .announce = filter_ft_announce,
+    .deliver = filter_ft_deliver,
+};
+
 static void filter_ft_setup(NetFilterState *nf, Error **errp)
 {
     if (!ft_enabled()) {
         error_setg(errp, "filter-ft needs -icount ...,rr=ft");
         return;
     }
+    QSIMPLEQ_INIT(&FILTER_FT(nf)->kept);
     FILTER_FT(nf)->rns = replay_register_net(nf);
-    ft_output_register(nf, filter_ft_announce);
+    ft_output_register(nf, &filter_ft_nic_ops);
 }
 
 static void filter_ft_cleanup(NetFilterState *nf)
@@ -126,6 +189,7 @@ static void filter_ft_cleanup(NetFilterState *nf)
         ft_output_unregister(nf);
         replay_unregister_net(s->rns);
         s->rns = NULL;
+        filter_ft_forget(s);
     }
 }
 

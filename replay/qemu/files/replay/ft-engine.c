@@ -103,8 +103,13 @@ void ft_vcpu_yield(void)
 void ft_tenure_end(void)
 {
     if (replay_mode == REPLAY_MODE_RECORD && ft_output_wants_tag()) {
-        /* The entry must reach the very instruction of the output. */
+        /*
+         * The entry must reach the very instruction of the output.  The
+         * acknowledgement may come before the tag is there; whoever hears the
+         * doorbell waits for the end of this tenure.
+         */
         replay_save_instructions();
+        ft_log_want_doorbell();
         ft_log_commit();
         ft_output_tag(ft_log_position());
         return;
@@ -306,14 +311,17 @@ static void ft_doorbell(void *opaque)
 {
     ft_log_clear_doorbell();
     if (replay_mode == REPLAY_MODE_RECORD) {
-        while (ft_output_release_through(ft_log_acknowledged())) {
-            uint64_t seen = ft_log_acknowledged();
+        uint64_t acknowledged, lease;
 
-            ft_log_want_doorbell();
-            if (seen == ft_log_acknowledged()) {
+        do {
+            acknowledged = ft_log_acknowledged();
+            lease = ft_log_lease();
+            if (!ft_output_release_through(acknowledged)) {
                 break;
             }
-        }
+            ft_log_want_doorbell();
+        } while (acknowledged != ft_log_acknowledged() ||
+                 lease != ft_log_lease());
     }
     if (first_cpu) {
         qemu_cpu_kick(first_cpu);

@@ -38,6 +38,7 @@ bool ft_log_has_room(void);
 bool ft_log_has_entry(void);
 uint64_t ft_log_committed(void);
 uint64_t ft_log_acknowledged(void);
+uint64_t ft_log_lease(void);
 void ft_log_want_doorbell(void);
 void ft_log_clear_doorbell(void);
 uint64_t ft_log_keep(void);

@@ -284,6 +284,11 @@ uint64_t ft_log_acknowledged(void)
     return load64(&ft_log.ring->acknowledged);
 }
 
+uint64_t ft_log_lease(void)
+{
+    return load64(&ft_log.ring->lease_until);
+}
+
 /*
  * Ask for a doorbell from ftd.  The caller then looks at the positions once
  * more before it waits.

@@ -38,11 +38,11 @@ typedef struct HeldOutput {
     uint8_t data[];
 } HeldOutput;
 
-typedef struct Announcer {
-    QTAILQ_ENTRY(Announcer) next;
+typedef struct Nic {
+    QTAILQ_ENTRY(Nic) next;
     NetFilterState *nf;
-    FtAnnounce *announce;
-} Announcer;
+    const FtNicOps *ops;
+} Nic;
 
 /* Replaying, what is kept for go live is bounded: the oldest go first. */
 #define KEPT_OUTPUTS_MAX 4096
@@ -51,29 +51,29 @@ typedef struct Announcer {
 #define DELAY_SAMPLES 16384
 
 static QTAILQ_HEAD(, HeldOutput) held = QTAILQ_HEAD_INITIALIZER(held);
-static QTAILQ_HEAD(, Announcer) announcers =
-    QTAILQ_HEAD_INITIALIZER(announcers);
+static QTAILQ_HEAD(, Nic) nics = QTAILQ_HEAD_INITIALIZER(nics);
+static bool announced;
 static uint64_t held_count, held_bytes, untagged_count;
 static uint64_t released_count;
 static uint32_t delay_us[DELAY_SAMPLES];
 
-void ft_output_register(NetFilterState *nf, FtAnnounce *announce)
+void ft_output_register(NetFilterState *nf, const FtNicOps *ops)
 {
-    Announcer *a = g_new0(Announcer, 1);
+    Nic *nic = g_new0(Nic, 1);
 
-    a->nf = nf;
-    a->announce = announce;
-    QTAILQ_INSERT_TAIL(&announcers, a, next);
+    nic->nf = nf;
+    nic->ops = ops;
+    QTAILQ_INSERT_TAIL(&nics, nic, next);
 }
 
 void ft_output_unregister(NetFilterState *nf)
 {
-    Announcer *a, *next;
+    Nic *nic, *next;
 
-    QTAILQ_FOREACH_SAFE(a, &announcers, next, next) {
-        if (a->nf == nf) {
-            QTAILQ_REMOVE(&announcers, a, next);
-            g_free(a);
+    QTAILQ_FOREACH_SAFE(nic, &nics, next, next) {
+        if (nic->nf == nf) {
+            QTAILQ_REMOVE(&nics, nic, next);
+            g_free(nic);
         }
     }
 }
@@ -151,7 +151,6 @@ void ft_output_tag(uint64_t position)
         out->tag = position;
         untagged_count--;
     }
-    ft_log_want_doorbell();
 }
 
 /*
@@ -161,8 +160,7 @@ void ft_output_tag(uint64_t position)
  */
 static bool ft_output_lease_stands(void)
 {
-    uint64_t until = __atomic_load_n(&ft_log.ring->lease_until,
-                                     __ATOMIC_SEQ_CST);
+    uint64_t until = ft_log_lease();
     struct timespec now;
 
     clock_gettime(CLOCK_BOOTTIME, &now);
@@ -200,16 +198,39 @@ void ft_output_release_all(void)
     untagged_count = 0;
 }
 
-/* This VM is live now: where it was not announced already, announce it. */
+/*
+ * This VM will go live, and no other: what is sent to the guest from now on
+ * shall come here and wait, not be lost at a host that is no more.
+ */
+void ft_output_announce(void)
+{
+    Nic *nic;
+
+    announced = true;
+    QTAILQ_FOREACH(nic, &nics, next) {
+        nic->ops->announce(nic->nf);
+    }
+}
+
+bool ft_output_is_announced(void)
+{
+    return announced && replay_mode == REPLAY_MODE_PLAY;
+}
+
+/*
+ * This VM is live now.  Announced once more: the primary's last packets may
+ * have drawn the bridges' attention back to its host.
+ */
 void ft_output_go_live(void)
 {
-    Announcer *a;
+    Nic *nic;
 
     ft_output_drop_released();
-    QTAILQ_FOREACH(a, &announcers, next) {
-        a->announce(a->nf);
-    }
+    ft_output_announce();
     ft_output_release_all();
+    QTAILQ_FOREACH(nic, &nics, next) {
+        nic->ops->deliver(nic->nf);
+    }
 }
 
 /* Begin a new protection: figures start anew. */

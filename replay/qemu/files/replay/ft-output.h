@@ -17,6 +17,7 @@ bool ft_output_wants_tag(void);
 void ft_output_tag(uint64_t position);
 bool ft_output_release_through(uint64_t position);
 void ft_output_release_all(void);
+void ft_output_announce(void);
 void ft_output_go_live(void);
 void ft_output_reset_figures(void);
 void ft_output_figures(FtOutputFigures *figures);

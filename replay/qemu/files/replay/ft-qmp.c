@@ -187,6 +187,18 @@ void qmp_x_ft_unprotect(Error **errp)
     ft_protect(false);
 }
 
+void qmp_x_ft_announce(Error **errp)
+{
+    if (!ft_check(errp)) {
+        return;
+    }
+    if (replay_mode != REPLAY_MODE_PLAY) {
+        error_setg(errp, "this VM is live already");
+        return;
+    }
+    ft_output_announce();
+}
+
 void qmp_x_ft_go_live(uint64_t position, Error **errp)
 {
     if (ft_check(errp)) {

@@ -135,9 +135,18 @@ bool ft_output_is_held(void);
 void ft_output_hold(void *owner, FtSend *send,
                     const uint8_t *data, size_t size);
 
-/* Calls 'announce' when this VM goes live. */
-typedef void FtAnnounce(NetFilterState *nf);
-void ft_output_register(NetFilterState *nf, FtAnnounce *announce);
+/*
+ * A NIC's part in going live: 'announce' says where its MAC is now, perhaps
+ * twice; 'deliver' hands in what came for the guest before.
+ */
+typedef struct FtNicOps {
+    void (*announce)(NetFilterState *nf);
+    void (*deliver)(NetFilterState *nf);
+} FtNicOps;
+void ft_output_register(NetFilterState *nf, const FtNicOps *ops);
 void ft_output_unregister(NetFilterState *nf);
+
+/* This VM replays, and was announced: input waits for it to be live. */
+bool ft_output_is_announced(void);
 
 #endif
