@@ -30,7 +30,7 @@ constexpr timeval kPatience = {.tv_sec = 60, .tv_usec = 0};
 
 // One at a time: enough for a 99th percentile. In flight: a few seconds.
 constexpr int kOneByOne = 2'000;
-constexpr int kRequests = 64'000;
+constexpr int kRequests = 40'000;
 constexpr int kInFlight = 16;
 constexpr int kKeys = 1'000;
 constexpr size_t kValueBytes = 200;
