@@ -46,22 +46,49 @@ int Record::identical() const {
   return count;
 }
 
+json::object ToJson(const Outcome& outcome) {
+  return {{"compared", outcome.compared},
+          {"identical", outcome.identical},
+          {"seconds", outcome.seconds},
+          {"work_seconds", outcome.work_seconds},
+          {"rest_seconds", outcome.rest_seconds},
+          {"instructions", outcome.instructions},
+          {"log_bytes", outcome.log_bytes},
+          {"failure", outcome.failure},
+          {"evidence", outcome.evidence},
+          {"finding", outcome.finding}};
+}
+
+Result<Outcome> OutcomeFromJson(const json::value& value) {
+  const auto text = [&](const char* key) {
+    return json::value_to<std::string>(value.at(key));
+  };
+  try {
+    return Outcome{
+        .identical = value.at("identical").as_bool(),
+        .failure = text("failure"),
+        .evidence = text("evidence"),
+        .finding = text("finding"),
+        .seconds = value.at("seconds").to_number<double>(),
+        .work_seconds = value.at("work_seconds").to_number<double>(),
+        .rest_seconds = value.at("rest_seconds").to_number<double>(),
+        .compared = value.at("compared").to_number<int>(),
+        .instructions = value.at("instructions").to_number<uint64_t>(),
+        .log_bytes = value.at("log_bytes").to_number<uint64_t>()};
+  } catch (const std::exception& error) {
+    return Status::Invalid(error.what());
+  }
+}
+
 void Append(Record& record, const Trial& trial, const Outcome& outcome) {
-  record.results.push_back({{"run", trial.number},
-                            {"workload", trial.workload->name},
-                            {"streamed", trial.streamed},
-                            {"contention", trial.contention},
-                            {"dense", trial.dense},
-                            {"clone_after_ms", trial.clone_after.count()},
-                            {"compared", outcome.compared},
-                            {"identical", outcome.identical},
-                            {"seconds", outcome.seconds},
-                            {"work_seconds", outcome.work_seconds},
-                            {"rest_seconds", outcome.rest_seconds},
-                            {"instructions", outcome.instructions},
-                            {"log_bytes", outcome.log_bytes},
-                            {"failure", outcome.failure},
-                            {"evidence", outcome.evidence}});
+  json::object row = {{"run", trial.number},
+                      {"workload", trial.workload->name},
+                      {"streamed", trial.streamed},
+                      {"contention", trial.contention},
+                      {"dense", trial.dense},
+                      {"clone_after_ms", trial.clone_after.count()}};
+  for (auto& [key, value] : ToJson(outcome)) row[key] = value;
+  record.results.push_back(std::move(row));
 }
 
 json::object ToJson(const Record& record) {

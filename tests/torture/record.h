@@ -10,6 +10,7 @@
 // The same object is what --json asks for, with a row for target 20 in it.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
@@ -33,6 +34,10 @@ struct Record {
   int done() const { return static_cast<int>(results.size()); }
   int identical() const;
 };
+
+// What a run's process tells the one that waits for it (worker.h).
+boost::json::object ToJson(const Outcome& outcome);
+Result<Outcome> OutcomeFromJson(const boost::json::value& value);
 
 void Append(Record& record, const Trial& trial, const Outcome& outcome);
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fstream>
 
@@ -55,6 +56,24 @@ TEST(Record, TargetIsMetByAHundredAndAllOfThem) {
   EXPECT_TRUE(met());
   Append(record, trial, {.identical = false});
   EXPECT_FALSE(met());
+}
+
+TEST(Record, OutcomePassesThroughAPipe) {
+  const Outcome told = {.identical = true,
+                        .failure = "f\n\"quoted\"",
+                        .evidence = "/tmp/e",
+                        .finding = "page",
+                        .seconds = 1.5,
+                        .work_seconds = 2.5,
+                        .rest_seconds = 3.5,
+                        .compared = 4,
+                        .instructions = 1ull << 40,
+                        .log_bytes = 6};
+  const auto text = boost::json::serialize(ToJson(told));
+  const auto heard = OutcomeFromJson(boost::json::parse(text));
+  ASSERT_TRUE(heard.ok()) << heard.status().ToString();
+  EXPECT_EQ(ToJson(*heard), ToJson(told));
+  EXPECT_FALSE(OutcomeFromJson(boost::json::parse("{}")).ok());
 }
 
 TEST(Record, WhatIsNoRecordIsRefusedByName) {

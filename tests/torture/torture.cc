@@ -7,10 +7,13 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
 
-#include "tests/replay/network_bed.h"
 #include "tests/replay/test_paths.h"
 #include "tests/torture/record.h"
+#include "tests/torture/worker.h"
 
 namespace ft::torture {
 namespace {
@@ -18,6 +21,7 @@ namespace {
 struct Wishes {
   int runs = 100;
   int only = 0;
+  size_t jobs = 1;
   uint64_t seed = 1;
   bool resume = false;
   bool needs = false;
@@ -87,23 +91,49 @@ void SayHowToRepeat(const Record& record, const Trial& trial) {
   fmt::print("\n");
 }
 
+// Starts runs `first` to `last`, so many at once, and tells of each in their
+// order. A run that ended before an earlier one waits; false from `tell` ends
+// it all.
+bool RunAll(const Record& record, int first, int last, size_t jobs,
+            const std::function<bool(const Trial&, const Outcome&)>& tell) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::map<int, Outcome> ended;
+  int next = first, told = first;
+  while (told <= last) {
+    while (next <= last && workers.size() < jobs) {
+      const Trial trial = PlanTrial(record.seed, next++, record.workloads);
+      workers.push_back(std::make_unique<Worker>(trial));
+    }
+    const size_t index = WaitForAny(workers);
+    ended[workers[index]->trial().number] = workers[index]->Await();
+    workers.erase(workers.begin() + static_cast<ptrdiff_t>(index));
+    for (; ended.contains(told); ++told) {
+      const Trial trial = PlanTrial(record.seed, told, record.workloads);
+      if (!tell(trial, ended.at(told))) return false;
+    }
+  }
+  return true;
+}
+
 int Torture(Record& record, const Wishes& wishes) {
   fmt::print("torture: seed {}, runs {} to {}, engine {}\n", record.seed,
              record.done() + 1, record.runs, record.engine);
   const int first = wishes.only > 0 ? wishes.only : record.done() + 1;
   const int last = wishes.only > 0 ? wishes.only : record.runs;
-  for (int number = first; number <= last; ++number) {
-    const Trial trial = PlanTrial(record.seed, number, record.workloads);
-    const Outcome outcome = Perform(trial);
+  Status written;
+  const auto tell = [&](const Trial& trial, const Outcome& outcome) {
     Say(trial, last, outcome);
     if (!outcome.identical) SayHowToRepeat(record, trial);
     Append(record, trial, outcome);
-    if (wishes.only > 0) continue;
-    const Status written = Write(record, wishes.state_path);
-    if (!written.ok()) return Complain(written.ToString());
+    if (wishes.only > 0) return true;
+    written = Write(record, wishes.state_path);
+    return written.ok();
+  };
+  if (!RunAll(record, first, last, wishes.jobs, tell)) {
+    return Complain(written.ToString());
   }
   if (!wishes.json_path.empty()) {
-    const Status written = Write(record, wishes.json_path);
+    written = Write(record, wishes.json_path);
     if (!written.ok()) return Complain(written.ToString());
   }
   fmt::print("torture: {} of {} identical\n", record.identical(),
@@ -123,6 +153,9 @@ int Main(int argc, char** argv) {
   app.add_option("--json", wishes.json_path, "write the results to this file");
   app.add_option("--seed", wishes.seed, "of the moments of clones (1)");
   app.add_option("--only", wishes.only, "this run alone");
+  app.add_option("--jobs", wishes.jobs,
+                 "so many runs at once (1); each wants one to two processors")
+      ->check(CLI::Range(1, 64));
   app.add_flag("--resume", wishes.resume, "go on where the last one ended");
   app.add_flag("--needs", wishes.needs,
                "say which guests must have been made, and do nothing");
@@ -138,9 +171,7 @@ int Main(int argc, char** argv) {
     }
     return 0;
   }
-  Status ready = replay::CheckTestPaths();
-  const replay::NetworkBed bed;
-  if (ready.ok()) ready = bed.status();
+  const Status ready = replay::CheckTestPaths();
   if (!ready.ok()) return Complain(ready.ToString());
   return Torture(*record, wishes);
 }

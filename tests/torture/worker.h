@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// One run of the torture in a process and a network namespace of its own:
+// several can go on at once, and one that crashes takes no other along.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "logchannel/scoped_fd.h"
+#include "tests/torture/plan.h"
+#include "tests/torture/trial.h"
+
+namespace ft::torture {
+
+class Worker {
+ public:
+  using Performance = std::function<Outcome(const Trial&)>;
+
+  // Forks; the caller has one thread. The child ends with its parent.
+  explicit Worker(const Trial& trial, const Performance& perform = Perform);
+  // Ends a run that goes on still.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  const Trial& trial() const { return trial_; }
+  // Until the run has ended. A process that dies has failed its run.
+  Outcome Await();
+
+ private:
+  friend size_t WaitForAny(const std::vector<std::unique_ptr<Worker>>&);
+
+  const Trial trial_;
+  ScopedFd outcome_;  // its end of file: the child is done
+  pid_t child_ = -1;
+};
+
+// The index of one whose run has ended, or is about to: Await() it.
+size_t WaitForAny(const std::vector<std::unique_ptr<Worker>>& workers);
+
+}  // namespace ft::torture
