@@ -60,7 +60,9 @@ std::optional<Stretch> BetweenMarks(EnginePair& pair, Side side) {
   const double cpu = pair.CpuSeconds(side);
   const auto done = WaitForLine(pair, side, kDone);
   if (!start || !done) return std::nullopt;
-  return Stretch{.seconds = Seconds(*done - *start),
+  return Stretch{.begin = *start,
+                 .end = *done,
+                 .seconds = Seconds(*done - *start),
                  .cpu_seconds = pair.CpuSeconds(side) - cpu};
 }
 
@@ -79,10 +81,24 @@ std::optional<Stretch> ServeClient(EnginePair& pair, Requests& requests) {
                  .cpu_seconds = pair.CpuSeconds(Side::kPrimary) - cpu};
 }
 
+bool AwaitTurn(EnginePair& pair, Side side, Pacing* pacing) {
+  if (pacing == nullptr) return true;
+  pacing->OnReady(pair.EnginePid(side));
+  return pair.WaitUntil([&] { return pacing->may_begin(); }, kPatience);
+}
+
+std::optional<Stretch> PacedBetweenMarks(EnginePair& pair, Side side,
+                                         Pacing* pacing) {
+  const auto stretch = BetweenMarks(pair, side);
+  if (pacing != nullptr) pacing->OnDone();
+  return stretch;
+}
+
 // The workload from its beginning to its end, on a guest that is ready.
 std::optional<Stretch> RunToEnd(EnginePair& pair, const Workload& workload,
-                                Requests& requests) {
+                                Requests& requests, Pacing* pacing) {
   if (workload.peer == Peer::kClient) return ServeClient(pair, requests);
+  if (!AwaitTurn(pair, Side::kPrimary, pacing)) return std::nullopt;
   std::unique_ptr<BulkPeer> peer;
   if (workload.peer != Peer::kNobody) {
     peer = std::make_unique<BulkPeer>(workload.peer, workload.rounds);
@@ -92,7 +108,7 @@ std::optional<Stretch> RunToEnd(EnginePair& pair, const Workload& workload,
     fmt::print(stderr, "bench: {}: the gate stays shut\n", workload.name);
     return std::nullopt;
   }
-  return BetweenMarks(pair, Side::kPrimary);
+  return PacedBetweenMarks(pair, Side::kPrimary, pacing);
 }
 
 // How long the backup takes for the log from one position to another.
@@ -115,19 +131,20 @@ std::optional<Stretch> ReplayBetween(EnginePair& pair, uint64_t from,
 
 }  // namespace
 
-std::optional<PlainRun> RunPlain(const Workload& workload) {
+std::optional<PlainRun> RunPlain(const Workload& workload, Pacing* pacing) {
   EnginePair pair(OptionsFor(workload, true));
   PlainRun run;
   if (!pair.StartPrimary() || !pair.WaitForConsole(Side::kPrimary, kReady)) {
     return std::nullopt;
   }
-  const auto plain = RunToEnd(pair, workload, run.requests);
+  const auto plain = RunToEnd(pair, workload, run.requests, pacing);
   if (!plain) return std::nullopt;
   run.plain = *plain;
   return run;
 }
 
-std::optional<ReplicatedRun> RunReplicated(const Workload& workload) {
+std::optional<ReplicatedRun> RunReplicated(const Workload& workload,
+                                           Pacing* pacing) {
   EnginePair pair(OptionsFor(workload, false));
   ReplicatedRun run;
   if (!pair.StartPrimary() || !pair.WaitForConsole(Side::kPrimary, kReady) ||
@@ -135,15 +152,16 @@ std::optional<ReplicatedRun> RunReplicated(const Workload& workload) {
     return std::nullopt;
   }
   const auto before = pair.Query(Side::kPrimary);
-  const auto record = RunToEnd(pair, workload, run.requests);
+  const auto record = RunToEnd(pair, workload, run.requests, pacing);
   if (!record) return std::nullopt;
   const auto after = pair.Query(Side::kPrimary);
   if (!pair.Stop(Side::kPrimary)) return std::nullopt;
+  if (!AwaitTurn(pair, Side::kBackup, pacing)) return std::nullopt;
   pair.Feed();
   const auto replay =
       workload.peer == Peer::kClient
           ? ReplayBetween(pair, before.committed, after.committed)
-          : BetweenMarks(pair, Side::kBackup);
+          : PacedBetweenMarks(pair, Side::kBackup, pacing);
   if (replay) pair.ExpectIdentical();
   if (!replay || pair.failed()) return std::nullopt;
   run.record = *record;

@@ -16,6 +16,9 @@
 // client is measured by the client instead, and its replay by log positions.
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -35,6 +38,8 @@ struct Requests {
 
 // From START to DONE.
 struct Stretch {
+  using Time = std::chrono::steady_clock::time_point;
+  Time begin = {}, end = {};
   double seconds = 0;
   // Of the engine, all its threads: what is left of a figure when others
   // want the same processors.
@@ -60,10 +65,23 @@ struct ClockRun {
   double off_ms_end = 0;
 };
 
+// Whoever lets a run go on only now and then (side_by_side.h).
+class Pacing {
+ public:
+  virtual ~Pacing() = default;
+  // The guest is ready; its work begins when may_begin().
+  virtual void OnReady(pid_t engine) = 0;
+  virtual bool may_begin() = 0;
+  // The work is done.
+  virtual void OnDone() = 0;
+};
+
 // Nothing when it failed; the reason was printed. The caller's thread is in a
 // replay::NetworkBed, and the process has no other thread.
-std::optional<PlainRun> RunPlain(const Workload& workload);
-std::optional<ReplicatedRun> RunReplicated(const Workload& workload);
+std::optional<PlainRun> RunPlain(const Workload& workload,
+                                 Pacing* pacing = nullptr);
+std::optional<ReplicatedRun> RunReplicated(const Workload& workload,
+                                           Pacing* pacing = nullptr);
 // Recorded, under the output rule, of a Peer::kClock.
 std::optional<ClockRun> RunClock(const Workload& workload);
 

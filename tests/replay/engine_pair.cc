@@ -425,13 +425,15 @@ std::optional<ConsoleWatch::TimePoint> EnginePair::LineTime(
   return machine.console ? machine.console->LineTime(prefix) : std::nullopt;
 }
 
-double EnginePair::CpuSeconds(Side side) {
+pid_t EnginePair::EnginePid(Side side) {
   Machine& machine = Of(side);
-  EngineProcess& process =
-      machine.plain ? *machine.plain : machine.engine->process();
+  return machine.plain ? machine.plain->pid() : machine.engine->process().pid();
+}
+
+double EnginePair::CpuSeconds(Side side) {
   clockid_t clock;
   timespec used = {};
-  if (clock_getcpuclockid(process.pid(), &clock) == 0) {
+  if (clock_getcpuclockid(EnginePid(side), &clock) == 0) {
     clock_gettime(clock, &used);
   }
   return static_cast<double>(used.tv_sec) +

@@ -138,6 +138,7 @@ class EnginePair {
   // When the first line that begins with `prefix` was complete.
   std::optional<ConsoleWatch::TimePoint> LineTime(Side side,
                                                   const std::string& prefix);
+  pid_t EnginePid(Side side);
   // What the engine's threads have used so far.
   double CpuSeconds(Side side);
   // Zeroes (and a failure) when the engine does not answer.

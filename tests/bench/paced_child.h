@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A run in a process of its own, which says when its guest is ready and when
+// the work is done, and can be made to wait in between.
+//
+//     child:  "ready PID" ...  "done" ...  then its result as JSON, and the end
+//     parent:             "go"
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <boost/json/value.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "logchannel/scoped_fd.h"
+#include "tests/bench/measured_run.h"
+
+namespace ft::bench {
+
+class PacedChild {
+ public:
+  // Forks; `run` is called in the child, in a NetworkBed. A null value is a
+  // failure.
+  explicit PacedChild(const std::function<boost::json::value(Pacing&)>& run);
+  // SIGKILL, if it lives still; its engines go with it.
+  ~PacedChild();
+  PacedChild(const PacedChild&) = delete;
+  PacedChild& operator=(const PacedChild&) = delete;
+
+  // Until the guest is ready; false if that will not be.
+  bool AwaitReady();
+  void Go();
+  // SIGSTOP or SIGCONT to the engine that is ready.
+  void Signal(int signal) const;
+  // Readable when the work is done, or will never be.
+  int fd() const { return socket_.get(); }
+  bool AwaitDone();
+  std::optional<boost::json::value> AwaitResult();
+
+ private:
+  // Nothing at the end.
+  std::optional<std::string> Receive();
+
+  ScopedFd socket_;
+  pid_t child_ = -1;
+  pid_t engine_ = -1;
+};
+
+}  // namespace ft::bench
