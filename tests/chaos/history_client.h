@@ -33,6 +33,9 @@
 
 namespace ft::chaos {
 
+class HistoryConnection;
+class SegmentKeys;
+
 struct HistoryClientOptions {
   std::string host = "10.77.0.50";
   int port = 6379;
@@ -94,9 +97,8 @@ class HistoryClient {
   uint64_t answered() const { return answered_.load(); }
   // Connections that are still open.
   int alive() const;
-  // The least number of answers that any open connection has had: all of
-  // them are served again once this has grown. 0 if none is open.
-  uint64_t slowest() const;
+  // Answers that each connection has had; -1 if it is not open.
+  std::vector<int64_t> answered_each() const;
   // The fault of this segment was injected at this time.
   void MarkFault(int64_t monotonic_ns) { fault_ns_.store(monotonic_ns); }
   // Ends the segment and begins the next one (not if no connection is open).
@@ -105,20 +107,19 @@ class HistoryClient {
   SegmentReport Finish();
 
  private:
-  class Connection;
-
+  void BeginSegment();
   SegmentReport EndSegment();
   void ReadBack(SegmentReport& report);
-  void Judge(SegmentReport& report, std::vector<Operation>& history) const;
+  void Judge(SegmentReport& report, std::vector<Operation>& history);
   void Measure(SegmentReport& report) const;
-  void BeginSegment();
 
   const HistoryClientOptions options_;
   std::string error_;
   int segment_ = 0;
+  std::unique_ptr<SegmentKeys> keys_;  // of this segment
   std::atomic<uint64_t> answered_{0};
   std::atomic<int64_t> fault_ns_{INT64_MAX};
-  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<HistoryConnection>> connections_;
 };
 
 }  // namespace ft::chaos

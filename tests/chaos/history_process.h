@@ -3,7 +3,7 @@
 // The clients (history_client.h) as a process in the bed's client namespace.
 // The bed talks to it in lines; it answers each with one line:
 //
-//     progress     {"answered": n, "slowest": n, "alive": connections}
+//     progress     {"answered": n, "alive": n, "each": [n, n, -1]}
 //     fault NS     {}              the fault was injected at this time
 //     cut          the segment's report; the next segment has begun
 //     finish       the last segment's report; then the process ends
@@ -42,6 +42,7 @@ class HistoryProcess {
   bool running() { return process_.running(); }
 
  private:
+  std::vector<int64_t> AnsweredEach();
   std::string Ask(const std::string& line, bed::milliseconds deadline);
 
   // For the slowest answer and the deadline of a dead connection.

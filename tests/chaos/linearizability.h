@@ -64,6 +64,9 @@ struct CheckResult {
   // invocation: the one that cannot be explained, those that overlap it, the
   // ones just before, and the writes of the values that play a part.
   std::vector<Operation> excerpt{};
+  // Of them, the one that cannot be explained; it returned at the point of
+  // no progress.
+  Operation blocked{};
 
   bool ok() const { return verdict == Verdict::kLinearizable; }
   // `why`, then the excerpt, an operation a line, times in milliseconds
