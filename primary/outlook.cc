@@ -28,7 +28,11 @@ ProgressWatch::Stall ProgressWatch::Look(Time now, LogPosition sent,
 }
 
 RecoveryVerdict JudgeRecovery(const std::optional<fencing::VmRecord>& record,
-                              std::string_view host, bool holding) {
+                              uint64_t known_epoch, std::string_view host,
+                              bool holding) {
+  if ((record ? record->epoch : 0) < known_epoch) {
+    return RecoveryVerdict::kAskAgain;
+  }
   if (!record || record->holder != host) return RecoveryVerdict::kKill;
   return holding ? RecoveryVerdict::kContend : RecoveryVerdict::kAlone;
 }

@@ -77,14 +77,19 @@ class ProgressWatch {
 
 // A restarted ftd and the live, recording engine that it finds.
 enum class RecoveryVerdict {
-  // The record is another's, or there is none: kill the engine.
+  // The store is not the one in which this VM got its epoch (not mounted, or
+  // restored from a backup): it knows nothing. Ask again.
+  kAskAgain,
+  // The record is another's, or there is none and never was: kill the engine.
   kKill,
   // Ours, and outputs are held: a backup may be entitled. Contend.
   kContend,
   // Ours, and nothing is held: nothing to decide.
   kAlone,
 };
+// `known_epoch`: the newest one that this host remembers; 0: it does not.
 RecoveryVerdict JudgeRecovery(const std::optional<fencing::VmRecord>& record,
-                              std::string_view host, bool holding);
+                              uint64_t known_epoch, std::string_view host,
+                              bool holding);
 
 }  // namespace ft::primary

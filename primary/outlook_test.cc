@@ -71,12 +71,31 @@ TEST(Recovery, OnlyTheRecordKnows) {
   const fencing::VmRecord mine{"vm1", 3, "hostA"};
   const fencing::VmRecord other{"vm1", 4, "hostB"};
   const fencing::VmRecord nobody{"vm1", 4, ""};
-  EXPECT_EQ(JudgeRecovery(std::nullopt, "hostA", false),
+  const auto judge = [](const std::optional<fencing::VmRecord>& record,
+                        bool holding) {
+    return JudgeRecovery(record, 3, "hostA", holding);
+  };
+  EXPECT_EQ(judge(other, true), RecoveryVerdict::kKill);
+  EXPECT_EQ(judge(nobody, false), RecoveryVerdict::kKill);
+  EXPECT_EQ(judge(mine, true), RecoveryVerdict::kContend);
+  EXPECT_EQ(judge(mine, false), RecoveryVerdict::kAlone);
+}
+
+// What a store that is not mounted, or an old copy of it, says: nothing.
+TEST(Recovery, AStoreOfAnotherTimeIsNotBelieved) {
+  const fencing::VmRecord mine{"vm1", 3, "hostA"};
+  const fencing::VmRecord other{"vm1", 3, "hostB"};
+  for (const bool holding : {false, true}) {
+    EXPECT_EQ(JudgeRecovery(std::nullopt, 4, "hostA", holding),
+              RecoveryVerdict::kAskAgain);
+    EXPECT_EQ(JudgeRecovery(mine, 4, "hostA", holding),
+              RecoveryVerdict::kAskAgain);
+    EXPECT_EQ(JudgeRecovery(other, 4, "hostA", holding),
+              RecoveryVerdict::kAskAgain);
+  }
+  // Nothing is known: the record decides.
+  EXPECT_EQ(JudgeRecovery(std::nullopt, 0, "hostA", false),
             RecoveryVerdict::kKill);
-  EXPECT_EQ(JudgeRecovery(other, "hostA", true), RecoveryVerdict::kKill);
-  EXPECT_EQ(JudgeRecovery(nobody, "hostA", false), RecoveryVerdict::kKill);
-  EXPECT_EQ(JudgeRecovery(mine, "hostA", true), RecoveryVerdict::kContend);
-  EXPECT_EQ(JudgeRecovery(mine, "hostA", false), RecoveryVerdict::kAlone);
 }
 
 }  // namespace

@@ -190,11 +190,14 @@ class PrimaryAgent {
 // cannot be read. Never returns kNotStarted, kMoved or kVmGone.
 //     record mine, outputs held        -> contend; kAlone at N + 1 or kFenced
 //     record mine, outputs not held    -> kAlone at N (nothing to decide)
-//     record another's, or none        -> the engine is killed, kFenced
+//     record another's                 -> the engine is killed, kFenced
+//     no record, or one older than
+//     `epoch`: not our store           -> as if it could not be read
 struct RecoverOptions {
   std::string vm;
   std::string host;
-  uint64_t epoch = 0;  // this host's last known; 0: take the record's
+  // This host's last known. 0: take the record's; none is then another's.
+  uint64_t epoch = 0;
   std::function<bool()> uplink_up = {};
 };
 boost::asio::awaitable<Outcome> Recover(replay::Engine& engine,

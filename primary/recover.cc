@@ -61,9 +61,7 @@ class Recovery {
     if (!engine_.running()) {
       co_return Ended(End::kVmGone, options_.epoch, "its engine has ended");
     }
-    const bool holding = engine_.ring().holding();
-    const RecoveryVerdict verdict =
-        JudgeRecovery(record, options_.host, holding);
+    const RecoveryVerdict verdict = JudgeNow(record);
     if (verdict == RecoveryVerdict::kKill) {
       co_await KillEngine(engine_, listener_);
       const std::string why =
@@ -82,20 +80,37 @@ class Recovery {
     co_return Ended(End::kAlone, record->epoch, "ftd was restarted");
   }
 
-  // Waits for as long as the store says nothing.
+  RecoveryVerdict JudgeNow(const std::optional<fencing::VmRecord>& record) {
+    return JudgeRecovery(record, options_.epoch, options_.host,
+                         engine_.ring().holding());
+  }
+
+  // Waits for as long as the store says nothing, or nothing of our time.
   asio::awaitable<std::optional<fencing::VmRecord>> ReadRecord() {
     bool told = false;
     while (engine_.running()) {
       auto record = co_await store_.Read(options_.vm);
-      if (record.ok()) co_return *record;
+      const bool of_our_time =
+          record.ok() && JudgeNow(*record) != RecoveryVerdict::kAskAgain;
+      if (of_our_time) co_return *record;
       if (!told) {
-        listener_.OnPrimaryEvent("cannot read the test-and-set record: " +
-                                 record.status().ToString());
+        listener_.OnPrimaryEvent(
+            "cannot read the test-and-set record: " +
+            (record.ok() ? TooOld(*record) : record.status().ToString()));
       }
       told = true;
       co_await engine_.WaitExit(kReadAgain);
     }
     co_return std::nullopt;
+  }
+
+  std::string TooOld(const std::optional<fencing::VmRecord>& record) const {
+    const std::string has =
+        record ? "only epoch " + std::to_string(record->epoch) + " of "
+               : "no record of ";
+    return "the shared directory has " + has + options_.vm +
+           ", which runs in epoch " + std::to_string(options_.epoch) +
+           "; mount the one that it was started with";
   }
 
   asio::awaitable<Outcome> Contend(uint64_t epoch) {

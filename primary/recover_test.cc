@@ -26,7 +26,9 @@ class RecoverTest : public AgentBed {
   }
   void BeginRecovery() {
     boost::asio::co_spawn(
-        io_, Recover(*engine_, *store_, *this, {.vm = "vm1", .host = "hostA"}),
+        io_,
+        Recover(*engine_, *store_, *this,
+                {.vm = "vm1", .host = "hostA", .epoch = known_epoch_}),
         [this](std::exception_ptr error, Outcome outcome) {
           if (error) std::rethrow_exception(error);
           outcome_ = std::move(outcome);
@@ -36,6 +38,7 @@ class RecoverTest : public AgentBed {
     BeginRecovery();
     ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
   }
+  uint64_t known_epoch_ = 0;
   std::optional<Outcome> outcome_;
 };
 
@@ -87,6 +90,26 @@ TEST_F(RecoverTest, StoreUnreachable_WaitsAndHolds) {
   memory_->SetFault(Fault::kNone);
   ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
   EXPECT_EQ(outcome_->end, End::kAlone);
+}
+
+// An empty directory where the store was to be mounted, or an old copy of it.
+TEST_F(RecoverTest, StoreOfAnotherTime_WaitsAndHolds) {
+  known_epoch_ = 1;
+  LeaveProtected();
+  memory_ = std::make_shared<fencing::MemoryTestAndSet>();
+  store_ = std::make_unique<fencing::AsyncTestAndSet>(memory_);
+  RunFor(50ms);
+  const size_t held = Outputs();
+  BeginRecovery();
+  RunFor(700ms);
+  EXPECT_FALSE(outcome_);
+  EXPECT_TRUE(engine_->running());
+  EXPECT_EQ(Outputs(), held);
+  // It is mounted.
+  (void)memory_->Acquire("vm1", 0, "hostA");
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kAlone);
+  EXPECT_EQ(outcome_->epoch, 2u);
 }
 
 // ftd was away for longer than the engine waits for its beat.

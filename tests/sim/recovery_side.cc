@@ -41,7 +41,10 @@ void RecoverySide::OnStoreRead(bool ok,
     return;
   }
   const std::string& host = world_.hosts[host_].name;
-  switch (primary::JudgeRecovery(record, host, engine_.holding())) {
+  // Its store has every epoch that was ever given.
+  constexpr uint64_t kKnown = 0;
+  switch (primary::JudgeRecovery(record, kKnown, host, engine_.holding())) {
+    case RecoveryVerdict::kAskAgain:
     case RecoveryVerdict::kKill:
       engine_.Die("engine killed: the record is another's");
       return ftd_.EndSide({.why = "recovered: fenced"});

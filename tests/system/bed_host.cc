@@ -60,25 +60,39 @@ std::string Host::Config() const {
          "]\naddress = " + Quoted(Network::LogAddress(peer)) + "\n";
 }
 
-void Host::StartFtd() {
+void Host::LaunchFtd() {
   if (ftd_running()) throw BedError(name_ + ": its ftd runs already");
   std::ofstream(config_path()) << Config();
-  const std::string errors = dir_ + "/ftd.err";
-  ftd_ = std::make_unique<ChildProcess>(ChildProcess::Options{
-      .argv =
-          Network::Inside(name_space_, {FtdPath(), "--config", config_path()}),
-      .output_path = dir_ + "/ftd.out",
-      .error_path = errors});
+  std::vector<std::string> argv = {"env"};
+  argv.insert(argv.end(), options_.environment.begin(),
+              options_.environment.end());
+  argv.insert(argv.end(), {FtdPath(), "--config", config_path()});
+  ftd_ = std::make_unique<ChildProcess>(
+      ChildProcess::Options{.argv = Network::Inside(name_space_, argv),
+                            .output_path = dir_ + "/ftd.out",
+                            .error_path = dir_ + "/ftd.err"});
+}
+
+bool Host::AwaitFtd(std::string* why) {
   const bool answers = Eventually(milliseconds(15000), [&] {
     if (!ftd_->running()) return true;
     return fs::exists(socket_path()) && Ftctl({"status", "--json"}).ok();
   });
-  if (!ftd_->running()) {
-    throw BedError(name_ + ": ftd ended with " +
-                   std::to_string(ftd_->exit_code().value_or(-1)) + ": " +
-                   LastLines(errors));
-  }
-  if (!answers) throw BedError(name_ + ": ftd does not answer ftctl");
+  if (answers && ftd_->running()) return true;
+  *why = ftd_->running() ? name_ + ": ftd does not answer ftctl" : FtdEnd();
+  return false;
+}
+
+std::string Host::FtdEnd() {
+  return name_ + ": ftd ended with " +
+         std::to_string(ftd_exit_code().value_or(-1)) + ": " +
+         LastLines(dir_ + "/ftd.err");
+}
+
+void Host::StartFtd() {
+  LaunchFtd();
+  std::string why;
+  if (!AwaitFtd(&why)) throw BedError(why);
 }
 
 FtctlResult Host::Ftctl(std::vector<std::string> arguments,

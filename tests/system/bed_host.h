@@ -12,6 +12,7 @@
 
 #include <boost/json.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct FtctlResult : CommandResult {
 struct HostOptions {
   std::string engine;      // default: the bed's engine
   std::string shared_dir;  // default: the bed's shared directory
+  // "NAME=VALUE", of ftd and of the engines that it starts.
+  std::vector<std::string> environment{};
 };
 
 class Host {
@@ -39,10 +42,20 @@ class Host {
 
   const std::string& name() const { return name_; }
   const std::string& dir() const { return dir_; }
+  const std::string& ring_dir() const { return ring_dir_; }
   HostOptions& options() { return options_; }
 
   // Writes the configuration, starts ftd and waits until it answers.
   void StartFtd();
+  // The same in two steps. Await is false and says why if it ended or does
+  // not answer.
+  void LaunchFtd();
+  bool AwaitFtd(std::string* why);
+  // Of an ftd that has ended, one line: how, and what it said last.
+  std::string FtdEnd();
+  std::optional<int> ftd_exit_code() {
+    return ftd_ ? ftd_->exit_code() : std::nullopt;
+  }
   bool ftd_running() { return ftd_ && ftd_->running(); }
   pid_t ftd_pid() const { return ftd_ ? ftd_->pid() : -1; }
   // Runs ftctl against this host's ftd.

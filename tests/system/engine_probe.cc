@@ -2,48 +2,41 @@
 #include "tests/system/engine_probe.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "logchannel/ring_layout.h"
+#include "logchannel/scoped_fd.h"
 #include "tests/system/bed_ledger.h"
 
 namespace ft::bed {
 namespace {
 
-// The header of a ring, mapped for reading only.
+// The header of a ring, as it is when it is read. Not mapped: a ring in the
+// making has no page to look at yet, and that would be a SIGBUS.
 class RingView {
  public:
-  explicit RingView(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    void* map =
-        mmap(nullptr, FT_RING_HEADER_BYTES, PROT_READ, MAP_SHARED, fd, 0);
-    if (map != MAP_FAILED) ring_ = static_cast<const ft_ring*>(map);
-    close(fd);
-  }
-  RingView(RingView&& other) noexcept
-      : ring_(std::exchange(other.ring_, nullptr)) {}
-  ~RingView() {
-    if (ring_) munmap(const_cast<ft_ring*>(ring_), FT_RING_HEADER_BYTES);
-  }
+  explicit RingView(const std::string& path)
+      : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC), path) {}
 
-  const ft_ring* get() const {
-    return ring_ && ring_->magic == FT_RING_MAGIC ? ring_ : nullptr;
+  std::optional<ft_ring> Read() const {
+    ft_ring ring;
+    if (!file_.valid() ||
+        pread(file_.get(), &ring, sizeof ring, 0) != sizeof ring ||
+        ring.magic != FT_RING_MAGIC) {
+      return std::nullopt;
+    }
+    return ring;
   }
 
  private:
-  const ft_ring* ring_ = nullptr;
+  ScopedFd file_;
 };
-
-uint64_t Load(const uint64_t& word) {
-  return __atomic_load_n(&word, __ATOMIC_SEQ_CST);
-}
 
 // The path below `ring_dir` on the command line of a process; rrfile= may
 // stand before it. Empty: it is no engine.
@@ -63,8 +56,7 @@ struct Positions {
 
 Positions PositionsOf(const ft_ring& ring) {
   const bool replay = ring.direction == FT_RING_REPLAY;
-  return {replay ? Load(ring.consumed) : Load(ring.committed),
-          Load(ring.acknowledged)};
+  return {replay ? ring.consumed : ring.committed, ring.acknowledged};
 }
 
 struct Watched {
@@ -75,7 +67,7 @@ struct Watched {
 
 // True once nothing more can be learned by watching.
 bool Look(Watched& watched) {
-  const ft_ring* ring = watched.ring.get();
+  const std::optional<ft_ring> ring = watched.ring.Read();
   if (!ring) return true;
   const Positions now = PositionsOf(*ring);
   EngineFacts& facts = watched.facts;
@@ -99,7 +91,7 @@ std::vector<EngineFacts> FindEngines(const std::string& name_space,
     facts.ring_path = RingOf(pid, ring_dir);
     if (facts.ring_path.empty()) continue;
     const RingView view(facts.ring_path);
-    if (const ft_ring* ring = view.get()) {
+    if (const std::optional<ft_ring> ring = view.Read()) {
       facts.engine_build.assign(
           ring->engine_build,
           strnlen(ring->engine_build, sizeof ring->engine_build));
@@ -117,7 +109,8 @@ std::vector<EngineFacts> WatchEngines(const std::string& name_space,
   std::vector<Watched> all;
   for (EngineFacts& facts : FindEngines(name_space, ring_dir)) {
     RingView ring(facts.ring_path);
-    const Positions first = ring.get() ? PositionsOf(*ring.get()) : Positions{};
+    const std::optional<ft_ring> header = ring.Read();
+    const Positions first = header ? PositionsOf(*header) : Positions{};
     all.push_back({std::move(facts), std::move(ring), first});
   }
   const auto end = std::chrono::steady_clock::now() + watch;

@@ -93,6 +93,7 @@ class Teller {
     WriterOptions writer;
     writer.depth = options_.depth;
     writer.probe = options_.probe;
+    writer.idle_connections = options_.idle_connections;
     writer.reply_deadline = kServedAgain;
     writer_ = bed_.StartWriter(writer);
     if (!writer_->WaitForMore(100, milliseconds(10000))) {
@@ -177,9 +178,8 @@ class Teller {
     result_.after = AsObject(bed_.b().Status(kVm));
     result_.live_sides = bed_.LiveSides();
     Step("bed", std::to_string(result_.live_sides) + " live side(s)");
-    Promise(result_.live_sides == 1,
-            std::to_string(result_.live_sides) + " live sides instead of 1" +
-                Sides());
+    Promise(result_.live_sides == 1, std::to_string(result_.live_sides) +
+                                         " live sides instead of 1" + Sides());
     Promise(Text(result_.after, "role") == "primary",
             "after the fault hostB's role is " + Text(result_.after, "role") +
                 ", state " + Text(result_.after, "state") + ": " +
@@ -234,8 +234,11 @@ class Teller {
                 " writes were acknowledged, " +
                 std::to_string(options_.writes_min) +
                 " are too few to prove anything");
-    Promise(!options_.probe || writer.probe_survived,
-            "the probe's connection did not survive");
+    Promise(writer.connections_survived == writer.connections,
+            "of " + std::to_string(writer.connections) + " connections only " +
+                std::to_string(writer.connections_survived) + " survived");
+    Promise(!options_.probe || writer.probes_lost < writer.probes_sent,
+            "the guest answered no ping at all");
   }
 
   TestBed& bed_;
@@ -270,9 +273,16 @@ json::object StoryResult::ToJson(const StoryOptions& options) const {
   out["wrong_values"] = writer.wrong_values;
   out["connection_survived"] = writer.connection_survived;
   out["live_sides"] = live_sides;
-  out["blackout_ms"] = std::max(writer.blackout_ms, writer.probe_blackout_ms);
-  out["blackout_writer_ms"] = writer.blackout_ms;
-  out["blackout_probe_ms"] = writer.probe_blackout_ms;
+  out["connections"] = writer.connections;
+  out["connections_survived"] = writer.connections_survived;
+  out["blackout_ms"] =
+      std::max(writer.blackout_writer_ms, writer.blackout_probe_ms);
+  out["blackout_writer_ms"] = writer.blackout_writer_ms;
+  out["blackout_probe_ms"] = writer.blackout_probe_ms;
+  out["probes_sent"] = writer.probes_sent;
+  out["probes_lost"] = writer.probes_lost;
+  out["probes_doubled"] = writer.probes_doubled;
+  out["probe_pause_ms"] = writer.probe_pause_ms;
   out["longest_gap_before_ms"] = writer.longest_gap_before_ms;
   for (const char* key : {"detect_ms", "test_and_set_ms", "drain_ms"}) {
     out[key] = Number(failover, key);

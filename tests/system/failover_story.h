@@ -32,6 +32,7 @@ struct StoryOptions {
   milliseconds after{3000};   // and after the failover
   int depth = 1;
   bool probe = true;
+  int idle_connections = 4;  // beside the writer's
   // For `ftctl enable`, which gives up by itself after 120 s.
   milliseconds protect_within{125000};
   uint64_t writes_min = 1000;  // fewer would prove nothing

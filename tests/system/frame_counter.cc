@@ -2,11 +2,9 @@
 #include "tests/system/frame_counter.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/ether.h>
 #include <netpacket/packet.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -14,46 +12,13 @@
 #include <cstring>
 
 #include "tests/system/child_process.h"
+#include "tests/system/name_space.h"
 #include "tests/system/testbed.h"
 
 namespace ft::bed {
 namespace {
 
 constexpr int kReceiveBytes = 8 << 20;
-
-ScopedFd OpenOrThrow(const std::string& path) {
-  ScopedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC), path);
-  if (!fd.valid()) throw BedError(path + ": " + strerror(errno));
-  return fd;
-}
-
-void Enter(const ScopedFd& name_space) {
-  if (setns(name_space.get(), CLONE_NEWNET) != 0) {
-    throw BedError(name_space.path() + ": " + strerror(errno));
-  }
-}
-
-// A socket belongs for good to the namespace that it was made in.
-ScopedFd ListenIn(const std::string& name_space, const std::string& port) {
-  const ScopedFd home = OpenOrThrow("/proc/thread-self/ns/net");
-  Enter(OpenOrThrow("/run/netns/" + name_space));
-  ScopedFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                     htons(ETH_P_ALL)),
-              port);
-  sockaddr_ll address = {};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(if_nametoindex(port.c_str()));
-  const bool bound = fd.valid() && address.sll_ifindex != 0 &&
-                     setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE,
-                                &kReceiveBytes, sizeof kReceiveBytes) == 0 &&
-                     bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-                          sizeof address) == 0;
-  const std::string trouble = strerror(errno);
-  Enter(home);
-  if (!bound) throw BedError("cannot listen on " + port + ": " + trouble);
-  return fd;
-}
 
 std::string Hex(const unsigned char* bytes, size_t size) {
   std::string text;
@@ -66,9 +31,33 @@ std::string Hex(const unsigned char* bytes, size_t size) {
 
 }  // namespace
 
+ScopedFd ListenToFrames(const std::string& name_space,
+                        const std::string& port) {
+  const InNamespace there(name_space);
+  ScopedFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                     htons(ETH_P_ALL)),
+              port);
+  sockaddr_ll address = {};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = static_cast<int>(if_nametoindex(port.c_str()));
+  const bool bound = fd.valid() && (port.empty() || address.sll_ifindex != 0) &&
+                     setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE,
+                                &kReceiveBytes, sizeof kReceiveBytes) == 0 &&
+                     bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                          sizeof address) == 0;
+  if (bound) return fd;
+  throw BedError("cannot listen on " + port + ": " + strerror(errno));
+}
+
+int PortIndex(const std::string& name_space, const std::string& port) {
+  const InNamespace there(name_space);
+  return static_cast<int>(if_nametoindex(port.c_str()));
+}
+
 FrameCounter::FrameCounter(const Network& network, Side side)
-    : socket_(ListenIn(network.SwitchNamespace(),
-                       Network::Port(side, Cable::kUplink))) {}
+    : socket_(ListenToFrames(network.SwitchNamespace(),
+                             Network::Port(side, Cable::kUplink))) {}
 
 int FrameCounter::Count() {
   ether_addr guest = {};

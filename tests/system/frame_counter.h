@@ -30,4 +30,10 @@ class FrameCounter {
   std::string first_;
 };
 
+// A packet socket on every frame that passes `port` of a namespace, or any
+// port of it (""). BedError if there is none.
+ScopedFd ListenToFrames(const std::string& name_space, const std::string& port);
+// The number of a port of a namespace, as such a socket tells it; 0: none.
+int PortIndex(const std::string& name_space, const std::string& port);
+
 }  // namespace ft::bed

@@ -2,11 +2,12 @@
 #include "tests/system/redis_writer.h"
 
 #include <hiredis/hiredis.h>
-#include <time.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
+
+#include "tests/system/reply_times.h"
 
 namespace ft::bed {
 namespace json = boost::json;
@@ -17,12 +18,6 @@ struct ReplyDeleter {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }
 };
 using Reply = std::unique_ptr<redisReply, ReplyDeleter>;
-
-int64_t NowNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
 
 timeval ToTimeval(std::chrono::milliseconds time) {
   return {time.count() / 1000, (time.count() % 1000) * 1000};
@@ -46,26 +41,6 @@ redisContext* Connect(const WriterOptions& options, std::string& error) {
           (connection ? connection->errstr : "no memory for a connection");
   if (connection) redisFree(connection);
   return nullptr;
-}
-
-double Percentile(std::vector<double>& values, double fraction) {
-  if (values.empty()) return 0;
-  const auto rank =
-      static_cast<size_t>(fraction * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + rank, values.end());
-  return values[rank];
-}
-
-// The longest time between neighbours whose second lies at or after `from`
-// and before `to`.
-double LongestGapMs(const std::vector<int64_t>& times, int64_t from,
-                    int64_t to) {
-  int64_t longest = 0;
-  for (size_t i = 1; i < times.size(); ++i) {
-    if (times[i] < from || times[i] >= to) continue;
-    longest = std::max(longest, times[i] - times[i - 1]);
-  }
-  return static_cast<double>(longest) / 1e6;
 }
 
 uint64_t Mixed(uint64_t x) {
@@ -93,9 +68,8 @@ RedisWriter::RedisWriter(WriterOptions options)
 RedisWriter::~RedisWriter() {
   stop_ = true;
   if (writer_.joinable()) writer_.join();
-  if (probe_.joinable()) probe_.join();
   if (connection_) redisFree(connection_);
-  if (probe_connection_) redisFree(probe_connection_);
+  for (redisContext* idle : idle_) redisFree(idle);
 }
 
 bool RedisWriter::Start() {
@@ -106,13 +80,22 @@ bool RedisWriter::Start() {
     error_ = options_.host + ": the database is not empty, or not Redis";
     return false;
   }
-  if (options_.probe) {
-    probe_connection_ = Connect(options_, error_);
-    if (!probe_connection_) return false;
-    probe_ = std::jthread([this] { ProbeMain(); });
+  if (!OpenIdle()) return false;
+  if (options_.probe && !probe_.Start(options_.host, options_.probe_interval)) {
+    error_ = probe_.error();
+    return false;
   }
   samples_.reserve(1 << 20);
   writer_ = std::jthread([this] { WriterMain(); });
+  return true;
+}
+
+bool RedisWriter::OpenIdle() {
+  for (int i = 0; i < options_.idle_connections; ++i) {
+    redisContext* idle = Connect(options_, error_);
+    if (!idle) return false;
+    idle_.push_back(idle);
+  }
   return true;
 }
 
@@ -132,7 +115,7 @@ void RedisWriter::WriterMain() {
 bool RedisWriter::AppendWrite(uint64_t n) {
   const std::string key = "key:" + std::to_string(n);
   const std::string value = ValueOf(n, options_.value_bytes);
-  sent_ns_.push_back(NowNs());
+  sent_ns_.push_back(MonotonicNs());
   if (redisAppendCommand(connection_, "SET %s %s", key.c_str(),
                          value.c_str()) != REDIS_OK ||
       redisAppendCommand(connection_, "INCR writes") != REDIS_OK) {
@@ -155,7 +138,7 @@ bool RedisWriter::CollectWrite(uint64_t n) {
     return false;
   }
   if (count->integer != static_cast<long long>(n) + 1) ++wrong_counts_;
-  samples_.push_back({sent_ns_[n], NowNs()});
+  samples_.push_back({sent_ns_[n], MonotonicNs()});
   acknowledged_.store(n + 1);
   return true;
 }
@@ -165,33 +148,17 @@ void RedisWriter::Die(const std::string& why) {
   dead_.store(true);
 }
 
-void RedisWriter::ProbeMain() {
-  auto next = std::chrono::steady_clock::now();
-  while (!stop_.load()) {
-    const Reply reply(
-        static_cast<redisReply*>(redisCommand(probe_connection_, "PING")));
-    if (!reply) {
-      probe_dead_.store(true);
-      return;
-    }
-    probe_replies_ns_.push_back(NowNs());
-    next = std::max(next + options_.probe_interval,
-                    std::chrono::steady_clock::now());
-    std::this_thread::sleep_until(next);
-  }
-}
-
 WriterReport RedisWriter::Finish() {
+  WriterReport report;
+  if (options_.probe) MeasureProbe(report);
   stop_.store(true);
   if (writer_.joinable()) writer_.join();
-  if (probe_.joinable()) probe_.join();
-  WriterReport report;
   report.acknowledged_writes = acknowledged_.load();
   report.wrong_values = wrong_counts_;
   if (!dead_) ReadBack(report);
   report.connection_survived = !dead_;
-  report.probe_survived = options_.probe && !probe_dead_;
   report.error = error_;
+  CountConnections(report);
   Measure(report);
   return report;
 }
@@ -227,6 +194,33 @@ void RedisWriter::ReadBack(WriterReport& report) {
   report.read_back = true;
 }
 
+void RedisWriter::CountConnections(WriterReport& report) {
+  report.connections = 1 + static_cast<int>(idle_.size());
+  report.connections_survived = report.connection_survived ? 1 : 0;
+  for (redisContext* idle : idle_) {
+    const Reply reply(static_cast<redisReply*>(redisCommand(idle, "PING")));
+    if (reply && reply->type == REDIS_REPLY_STATUS) {
+      ++report.connections_survived;
+    }
+  }
+}
+
+void RedisWriter::MeasureProbe(WriterReport& report) {
+  const int64_t fault = fault_ns_.load();
+  const int64_t ended = MonotonicNs();
+  PingFigures pings = probe_.Finish();
+  report.probes_sent = pings.sent;
+  report.probes_lost = pings.lost;
+  report.probes_doubled = pings.doubled;
+  report.probe_pause_ms = pings.longest_pause_ms;
+  if (fault == INT64_MAX) return;
+  // A guest that did not answer any more: its blackout lasts until now.
+  std::vector<int64_t>& replies = pings.replies_ns;
+  if (replies.empty()) replies.push_back(fault);
+  if (replies.back() < ended) replies.push_back(ended);
+  report.blackout_probe_ms = LongestGapMs(replies, fault, INT64_MAX);
+}
+
 void RedisWriter::Measure(WriterReport& report) const {
   const int64_t fault = fault_ns_.load();
   std::vector<int64_t> replies;
@@ -237,12 +231,9 @@ void RedisWriter::Measure(WriterReport& report) const {
         .push_back(
             static_cast<double>(sample.acknowledged_ns - sample.sent_ns) / 1e3);
   }
-  std::vector<int64_t> pings = probe_replies_ns_;
   // A connection that never answered again: its blackout lasts until now.
-  if (dead_ && fault != INT64_MAX) replies.push_back(NowNs());
-  if (probe_dead_ && fault != INT64_MAX) pings.push_back(NowNs());
-  report.blackout_ms = LongestGapMs(replies, fault, INT64_MAX);
-  report.probe_blackout_ms = LongestGapMs(pings, fault, INT64_MAX);
+  if (dead_ && fault != INT64_MAX) replies.push_back(MonotonicNs());
+  report.blackout_writer_ms = LongestGapMs(replies, fault, INT64_MAX);
   report.longest_gap_before_ms = LongestGapMs(replies, INT64_MIN, fault);
   if (!before.empty()) {
     const double seconds =
@@ -267,9 +258,14 @@ void VisitFields(Report& r, Visit visit) {
   visit("connection_survived", r.connection_survived);
   visit("read_back", r.read_back);
   visit("error", r.error);
-  visit("blackout_ms", r.blackout_ms);
-  visit("probe_blackout_ms", r.probe_blackout_ms);
-  visit("probe_survived", r.probe_survived);
+  visit("connections", r.connections);
+  visit("connections_survived", r.connections_survived);
+  visit("blackout_writer_ms", r.blackout_writer_ms);
+  visit("blackout_probe_ms", r.blackout_probe_ms);
+  visit("probes_sent", r.probes_sent);
+  visit("probes_lost", r.probes_lost);
+  visit("probes_doubled", r.probes_doubled);
+  visit("probe_pause_ms", r.probe_pause_ms);
   visit("longest_gap_before_ms", r.longest_gap_before_ms);
   visit("latency_p50_us", r.latency_p50_us);
   visit("latency_p99_us", r.latency_p99_us);

@@ -76,7 +76,9 @@ int Main(int argc, char** argv) {
   app.add_option("--port", options.port, "its port");
   app.add_option("--depth", options.depth, "writes in flight at once");
   app.add_option("--value-bytes", options.value_bytes, "length of a value");
-  app.add_flag("--probe", options.probe, "a second connection, PING each 5 ms");
+  app.add_flag("--probe", options.probe, "ping the host every 5 ms");
+  app.add_option("--idle-connections", options.idle_connections,
+                 "connections that are used at the end only");
   app.add_option("--reply-deadline-ms", deadline_ms,
                  "no reply for so long: the connection is dead");
   app.add_option("--wait-only", wait_seconds,

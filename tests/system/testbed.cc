@@ -76,9 +76,12 @@ std::string GuestCommandLine() {
 }
 
 std::string SiblingProgram(const std::string& name) {
-  const fs::path path = OwnDirectory() / name;
-  if (!fs::exists(path)) throw BedError(path.string() + " is not built");
-  return path;
+  const fs::path own = OwnDirectory();
+  for (const char* directory : {".", "../system", "../chaos"}) {
+    const fs::path path = own / directory / name;
+    if (fs::exists(path)) return path.lexically_normal();
+  }
+  throw BedError((own / name).string() + " is not built");
 }
 
 bool Eventually(milliseconds deadline, const std::function<bool()>& condition,

@@ -43,7 +43,8 @@ std::string FtctlPath();
 std::string GuestDirectory();
 // What the guest's kernel is told: it takes kGuestAddress and runs Redis.
 std::string GuestCommandLine();
-// A program that lies beside the one that is running.
+// A program that lies beside the one that is running, or in the directory of
+// tests/system or tests/chaos beside it.
 std::string SiblingProgram(const std::string& name);
 
 // Polls `condition` until it holds; false after `deadline`.

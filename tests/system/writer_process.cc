@@ -22,6 +22,8 @@ ChildProcess::Options CommandOf(const std::string& name_space,
       std::to_string(options.depth),
       "--value-bytes",
       std::to_string(options.value_bytes),
+      "--idle-connections",
+      std::to_string(options.idle_connections),
       "--reply-deadline-ms",
       std::to_string(options.reply_deadline.count())};
   if (options.probe) argv.push_back("--probe");

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/chaos/history_process.h"
+
+#include <boost/json.hpp>
+
+#include "tests/system/network.h"
+#include "tests/system/reply_times.h"
+#include "tests/system/testbed.h"
+
+namespace ft::chaos {
+namespace {
+
+using bed::milliseconds;
+
+// An answer takes at most this where no connection is waited for.
+constexpr milliseconds kPrompt{5000};
+// Judging a long segment, beside a busy machine.
+constexpr milliseconds kJudging{60000};
+
+bed::ChildProcess::Options CommandOf(const std::string& program,
+                                     const std::string& name_space,
+                                     const HistoryClientOptions& options,
+                                     const std::string& error_path) {
+  std::vector<std::string> argv = {
+      program,
+      "--host",
+      options.host,
+      "--port",
+      std::to_string(options.port),
+      "--connections",
+      std::to_string(options.connections),
+      "--registers",
+      std::to_string(options.registers),
+      "--lists",
+      std::to_string(options.lists),
+      "--list-length",
+      std::to_string(options.list_length),
+      "--reply-deadline-ms",
+      std::to_string(options.reply_deadline.count()),
+      "--seed",
+      std::to_string(options.seed)};
+  if (!options.history_prefix.empty()) {
+    argv.insert(argv.end(), {"--history", options.history_prefix});
+  }
+  if (options.keep_all) argv.push_back("--keep-all");
+  return {.argv = bed::Network::Inside(name_space, argv),
+          .output_path = "",
+          .error_path = error_path,
+          .talk = true};
+}
+
+boost::json::object Parsed(const std::string& answer) {
+  return boost::json::parse(answer).as_object();
+}
+
+}  // namespace
+
+HistoryProcess::HistoryProcess(const std::string& program,
+                               const std::string& name_space,
+                               const HistoryClientOptions& options,
+                               const std::string& error_path)
+    // A dead connection is waited for twice: by its own thread, and by the
+    // one that reads everything back.
+    : deadline_(2 * options.reply_deadline + kJudging),
+      process_(CommandOf(program, name_space, options, error_path)) {
+  const auto line = process_.ReadLine(options.reply_deadline + kPrompt);
+  if (line != "ready") {
+    throw bed::BedError("history_client did not start: " +
+                        line.value_or("it said nothing, see " + error_path));
+  }
+}
+
+std::string HistoryProcess::Ask(const std::string& line,
+                                milliseconds deadline) {
+  if (process_.WriteLine(line)) {
+    if (const auto answer = process_.ReadLine(deadline)) return *answer;
+  }
+  throw bed::BedError("history_client does not answer \"" + line + "\"");
+}
+
+uint64_t HistoryProcess::Answered() {
+  return boost::json::value_to<uint64_t>(
+      Parsed(Ask("progress", kPrompt)).at("answered"));
+}
+
+int HistoryProcess::Alive() {
+  return boost::json::value_to<int>(
+      Parsed(Ask("progress", kPrompt)).at("alive"));
+}
+
+void HistoryProcess::MarkFault() {
+  Ask("fault " + std::to_string(bed::MonotonicNs()), kPrompt);
+}
+
+std::vector<int64_t> HistoryProcess::AnsweredEach() {
+  return boost::json::value_to<std::vector<int64_t>>(
+      Parsed(Ask("progress", kPrompt)).at("each"));
+}
+
+bool HistoryProcess::WaitForMore(uint64_t count, milliseconds deadline) {
+  const std::vector<int64_t> begin = AnsweredEach();
+  return bed::Eventually(deadline, [&] {
+    const std::vector<int64_t> now = AnsweredEach();
+    int served = 0;
+    for (size_t i = 0; i < now.size(); ++i) {
+      if (now[i] < 0) continue;  // it is dead: nobody waits for it
+      if (now[i] < begin[i] + static_cast<int64_t>(count)) return false;
+      ++served;
+    }
+    return served > 0;
+  });
+}
+
+SegmentReport HistoryProcess::Cut() {
+  return SegmentReportFromJson(Ask("cut", deadline_));
+}
+
+SegmentReport HistoryProcess::Finish() {
+  return SegmentReportFromJson(Ask("finish", deadline_));
+}
+
+}  // namespace ft::chaos
