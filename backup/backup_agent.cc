@@ -187,6 +187,7 @@ void BackupAgent::Impl::BeginTraffic() {
 asio::awaitable<void> BackupAgent::Impl::BeatLoop() {
   while (!ending_) {
     engine_->ring().Beat();
+    if (engine_watch_) engine_watch_->Beat(engine_->ring().consumed());
     if (subscribed_) SendHeartbeat();
     tasks_.Notify();
     beat_timer_.expires_after(options_.detector.interval);
@@ -270,6 +271,7 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
                               .broken = broken_.has_value(),
                               .bye = bye_.has_value(),
                               .stop = stop_.has_value(),
+                              .silent = engine_silent(),
                               .clone_late = clone_late,
                               .handover = handover_});
   Action action;
@@ -286,6 +288,8 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
       co_return co_await ConfirmBye();
     case Turn::kLeaveStopped:
       co_return co_await Leave("user-action", *stop_);
+    case Turn::kLeaveSilent:
+      co_return co_await Leave("host-failure", engine_watch_->Accusation());
     case Turn::kLeaveCloneLate:
       co_return co_await Leave("initializing", "the clone did not arrive");
     case Turn::kHandover:
@@ -305,7 +309,14 @@ void BackupAgent::Impl::NoteProgress() {
   if (state_ != State::kStarting || !entitlement_.entitled()) return;
   contest_->arbitration().OnEntitled();
   contest_->detector().Engage();
+  engine_watch_ = std::make_unique<primary::EngineWatch>(
+      *engine_, tasks_, options_.engine_watchdog);
   SetState(State::kProtected, "in virtual lockstep with " + primary());
+}
+
+bool BackupAgent::Impl::engine_silent() const {
+  return engine_watch_ && engine_watch_->silent() && !lost_ && !vm_gone_ &&
+         contest_->detector().silence() <= 2 * options_.detector.interval;
 }
 
 void BackupAgent::Impl::SetState(State state, const std::string& why) {

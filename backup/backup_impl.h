@@ -26,6 +26,7 @@
 #include "logchannel/heartbeat_port.h"
 #include "logchannel/ring_doorbell.h"
 #include "primary/contest.h"
+#include "primary/engine_watch.h"
 #include "primary/tasks.h"
 #include "replay/engine.h"
 
@@ -79,6 +80,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Watch();
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
+  bool engine_silent() const;
   Awaitable<void> Settle(const Outcome& outcome);
 
   // --- backup_feed.cc
@@ -154,6 +156,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   boost::asio::steady_timer beat_timer_;
   boost::asio::steady_timer pause_timer_;  // the acknowledger's
   primary::Tasks tasks_;
+  std::unique_ptr<primary::EngineWatch> engine_watch_;  // once entitled
 };
 
 }  // namespace ft::backup

@@ -15,6 +15,7 @@ struct Outlook {
   bool broken = false;          // our engine contradicts the primary
   bool bye = false;             // the primary said Bye
   bool stop = false;            // this host gives the backup up
+  bool silent = false;          // our engine, while the primary is heard
   bool clone_late = false;      // the clone did not arrive in time
   bool handover = false;        // a planned failover is to be answered
 };
@@ -27,6 +28,7 @@ enum class Turn {
   kLeaveBroken,
   kConfirmBye,
   kLeaveStopped,
+  kLeaveSilent,
   kLeaveCloneLate,
   // Arbitration::OnHandover.
   kHandover,
@@ -41,6 +43,7 @@ constexpr Turn NextTurn(const Outlook& outlook) {
   if (outlook.broken) return Turn::kLeaveBroken;
   if (outlook.bye) return Turn::kConfirmBye;
   if (outlook.stop) return Turn::kLeaveStopped;
+  if (outlook.silent) return Turn::kLeaveSilent;
   if (outlook.clone_late) return Turn::kLeaveCloneLate;
   if (outlook.handover) return Turn::kHandover;
   return Turn::kWatch;

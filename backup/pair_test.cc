@@ -3,6 +3,8 @@
 // Both agents against each other: every way a protection can go.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "backup/pair_for_test.h"
 
 namespace ft::backup {
@@ -285,6 +287,7 @@ TEST_F(PairTest, NotEntitled_NeverContends) {
 // into a ring of one: everything fills up, nothing is lost or cut.
 TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   Words("burst=5 size=4000");
+  backup_options_.engine_watchdog.silence = 60s;
   Protect();
   RunFor(50ms);
   kill(backup_->engine()->process().pid(), SIGSTOP);
@@ -303,6 +306,80 @@ TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   ASSERT_TRUE(BothEnded());
   EXPECT_EQ(backup_end_->end, End::kLive);
   CheckOutputs();
+}
+
+// --- An engine that is stopped alone.
+
+TEST_F(PairTest, StoppedEngine_IsEndedAndTheBackupTakesOver) {
+  primary_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  RunFor(100ms);
+  kill(engine_a_->process().pid(), SIGSTOP);
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(primary_end_->end, primary::End::kVmGone);
+  EXPECT_TRUE(primary_end_->handed_over);
+  EXPECT_EQ(primary_end_->reason, "host-failure");
+  EXPECT_THAT(primary_end_->why, HasSubstr("no sign of life for 400 ms"));
+  EXPECT_FALSE(Runs(engine_a_.get()));
+  ASSERT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
+  EXPECT_THAT(backup_end_->why, HasSubstr("no sign of life for 400 ms"));
+  EXPECT_EQ(Record().holder, "hostB");
+  RunFor(50ms);
+  CheckOutputs();
+}
+
+TEST_F(PairTest, StoppedEngine_ForAMomentStaysProtected) {
+  primary_options_.engine_watchdog.silence = 1000ms;
+  Protect();
+  kill(engine_a_->process().pid(), SIGSTOP);
+  RunFor(300ms);
+  kill(engine_a_->process().pid(), SIGCONT);
+  RunFor(1200ms);
+  EXPECT_FALSE(primary_end_);
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(Record().epoch, 1u);
+}
+
+// Nothing moves in the ring; both engines are asked, and answer.
+TEST_F(PairTest, IdleGuest_IsNotAccused) {
+  Words("burst=0");
+  primary_options_.engine_watchdog.silence = 400ms;
+  backup_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  const LogPosition committed = engine_a_->ring().committed();
+  RunFor(1500ms);
+  EXPECT_EQ(engine_a_->ring().committed(), committed) << "it is not idle";
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(backup_->state(), State::kProtected);
+}
+
+// Both ftds stand still, here by not running the loop. Idle engines gave no
+// sign in that time, and nobody was there to take one.
+TEST_F(PairTest, PauseOfFtdAccusesNoEngine) {
+  Words("burst=0");
+  primary_options_.engine_watchdog.silence = 400ms;
+  backup_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  std::this_thread::sleep_for(1200ms);
+  RunFor(500ms);
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(backup_->state(), State::kProtected);
+  EXPECT_TRUE(Runs(engine_a_.get()));
+}
+
+TEST_F(PairTest, StoppedBackupEngine_IsGivenUpByItsOwnHost) {
+  backup_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(primary_end_->end, primary::End::kAlone);
+  EXPECT_EQ(primary_end_->reason, "host-failure");
+  EXPECT_THAT(primary_end_->why, HasSubstr("no sign of life for 400 ms"));
+  EXPECT_EQ(backup_end_->end, End::kHalted);
+  EXPECT_EQ(Record().epoch, 1u) << "a Bye needs no test-and-set";
+  const uint64_t before = CheckOutputs();
+  RunFor(100ms);
+  EXPECT_GT(CheckOutputs(), before);
 }
 
 // A backup at half its primary's speed: the primary is slowed down to it.

@@ -29,6 +29,11 @@ struct Timeouts {
   // ... and a primary its backup a little earlier: when only the link between
   // them is cut, the side that serves the clients wins, and nobody notices.
   uint32_t primary_silence_ms = 400;
+  // An engine of a protected VM that neither moves nor answers for so long is
+  // given up: the primary's is ended and the backup takes over, the backup's
+  // is no backup any more. Longer than the stalls of a busy host or a slow
+  // disk, shorter than clients bear.
+  uint32_t engine_silence_ms = 2000;
   // `ftctl enable` gives up when the VM is not protected after this.
   uint32_t protect_ms = 120'000;
   // `ftctl stop` ends the engine's process after this.

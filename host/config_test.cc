@@ -57,6 +57,16 @@ TEST(Config, HostsAndTimeoutsAreRead) {
   EXPECT_EQ(config->clone_port_first, 100);
 }
 
+TEST(Config, EngineSilenceIsReadAndAtLeastTenBeats) {
+  auto config =
+      ParseConfig(With("[timeouts]\nengine_silence_ms = 700\n"), "ftd.toml");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->timeouts.engine_silence_ms, 700u);
+  EXPECT_THAT(Refusal(With("[timeouts]\nheartbeat_ms = 100\n"
+                           "engine_silence_ms = 900\n")),
+              HasSubstr("less than ten beats of 100 ms"));
+}
+
 TEST(Config, UnknownKeyIsRefusedByNameAndLine) {
   std::string line = Refusal(With("colour = \"x\"\n"));
   EXPECT_THAT(line, HasSubstr("ftd.toml:4: unknown key colour"));

@@ -9,6 +9,7 @@ Turn NextTurn(const Outlook& outlook) {
   if (outlook.disable) return Turn::kEndByOperator;
   if (outlook.orphaned) return Turn::kSuspectOurselves;
   if (outlook.stalled) return Turn::kSuspectNoProgress;
+  if (outlook.silent) return Turn::kGiveEngineUp;
   return Turn::kWatch;
 }
 

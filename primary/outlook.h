@@ -23,6 +23,7 @@ struct Outlook {
   bool disable = false;   // the operator ends it
   bool orphaned = false;  // our ftd stood still, the engine paused
   bool stalled = false;   // ProgressWatch
+  bool silent = false;    // our engine, to its EngineWatchdog
 };
 
 enum class Turn {
@@ -35,6 +36,8 @@ enum class Turn {
   // Contend: Suspicion::kRestarted, Suspicion::kNoProgress.
   kSuspectOurselves,
   kSuspectNoProgress,
+  // End our engine, which is to say kVmGone.
+  kGiveEngineUp,
   // Nothing of these: one step of the contender.
   kWatch,
 };

@@ -14,7 +14,8 @@ TEST(Outlook, MostFinalFirst) {
                   .peer_bye = true,
                   .disable = true,
                   .orphaned = true,
-                  .stalled = true};
+                  .stalled = true,
+                  .silent = true};
   EXPECT_EQ(NextTurn(outlook), Turn::kVmGone);
   outlook.gone = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kPeerLeft);
@@ -25,6 +26,8 @@ TEST(Outlook, MostFinalFirst) {
   outlook.orphaned = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kSuspectNoProgress);
   outlook.stalled = false;
+  EXPECT_EQ(NextTurn(outlook), Turn::kGiveEngineUp);
+  outlook.silent = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kWatch);
 }
 

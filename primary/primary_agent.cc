@@ -137,7 +137,9 @@ void PrimaryAgent::Impl::OnExit(const std::string& why) {
 
 asio::awaitable<void> PrimaryAgent::Impl::BeatLoop() {
   while (!ending_) {
-    engine_.ring().Beat();
+    logchannel::LogRing& ring = engine_.ring();
+    ring.Beat();
+    if (engine_watch_) engine_watch_->Beat(ring.committed() + ring.released());
     if (peer_heartbeat_port_ != 0) SendHeartbeat();
     SetPace();
     tasks_.Notify();
@@ -283,7 +285,8 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
                     .peer_bye = peer_bye_.has_value(),
                     .disable = disable_.has_value(),
                     .orphaned = orphaned_,
-                    .stalled = stalled_})) {
+                    .stalled = stalled_,
+                    .silent = engine_silent()})) {
     case Turn::kVmGone:
       co_return co_await VmGone();
     case Turn::kPeerLeft:
@@ -297,6 +300,8 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
     case Turn::kSuspectNoProgress:
       co_return co_await Decide(contest_->arbitration().Suspect(
           Now(), fencing::Suspicion::kNoProgress));
+    case Turn::kGiveEngineUp:
+      co_return co_await GiveEngineUp();
     case Turn::kWatch:
       break;
   }
@@ -314,6 +319,8 @@ void PrimaryAgent::Impl::NoteProgress() {
   if (state_ == State::kStarting &&
       protection_.phase() == Protection::Phase::kProtected) {
     lag_.BeginPercentiles();
+    engine_watch_ = std::make_unique<EngineWatch>(engine_, tasks_,
+                                                  options_.engine_watchdog);
     SetState(State::kProtected, "in virtual lockstep with " + options_.peer);
   }
   switch (progress_.Look(Now(), protection_.sent(), protection_.received(),
@@ -327,6 +334,12 @@ void PrimaryAgent::Impl::NoteProgress() {
       GiveUp("executed");
       break;
   }
+}
+
+// A connection that is lost may mean that nobody is left to take over: then
+// the store decides first, and an engine that goes on is better than none.
+bool PrimaryAgent::Impl::engine_silent() const {
+  return engine_watch_ && engine_watch_->silent() && !lost_;
 }
 
 void PrimaryAgent::Impl::GiveUp(const std::string& what) {

@@ -34,6 +34,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "fencing/engine_watchdog.h"
 #include "fencing/failure_detector.h"
 #include "logchannel/status.h"
 #include "replay/vm_definition.h"
@@ -76,7 +77,8 @@ enum class End {
   kMoved,
   // The peer won the test-and-set; this engine was killed.
   kFenced,
-  // This VM's engine exited by itself. `handed_over` says whether a backup
+  // This VM's engine exited by itself, or was given up. `handed_over` says
+  // whether a backup
   // was entitled and told to take over.
   kVmGone,
 };
@@ -123,6 +125,9 @@ struct PrimaryOptions {
   // Heartbeat interval and silence; why 400 ms: failure_detector.h.
   fencing::FailureDetectorOptions detector =
       fencing::FailureDetectorOptions::Primary();
+  // Once protected, an engine here that gives no sign of life is ended, so
+  // that the backup takes over.
+  fencing::EngineWatchdogOptions engine_watchdog;
   // A connect, and the backup's answer to Hello: it hashes two files and
   // starts an engine, under 2 s on a busy machine.
   std::chrono::milliseconds connect_timeout{2000};

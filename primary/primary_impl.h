@@ -19,6 +19,7 @@
 #include "logchannel/connection.h"
 #include "logchannel/heartbeat_port.h"
 #include "primary/contest.h"
+#include "primary/engine_watch.h"
 #include "primary/lag_meter.h"
 #include "primary/log_pump.h"
 #include "primary/outlook.h"
@@ -94,6 +95,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Watch();
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
+  bool engine_silent() const;
   void GiveUp(const std::string& what);
   void SetPace();
 
@@ -107,6 +109,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Alone(uint64_t epoch, std::string reason, std::string why);
   Awaitable<Outcome> VmGone();
   Awaitable<void> TellVmGone();
+  Awaitable<Outcome> GiveEngineUp();
   Awaitable<Outcome> PeerLeft();
   Awaitable<Outcome> EndByOperator();
   // Nothing: the VM runs on here, protected.
@@ -162,6 +165,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::unique_ptr<LogPump> pump_;     // from the clone on
   boost::asio::steady_timer beat_timer_;
   Tasks tasks_;
+  std::unique_ptr<EngineWatch> engine_watch_;  // once protected
 };
 
 }  // namespace ft::primary

@@ -227,10 +227,30 @@ void BackupSide::OnEngineLive() {
   Over({.runs = true, .epoch = won_, .why = "live"});
 }
 
+void BackupSide::OnEngineAnswer() {
+  asking_ = false;
+  watchdog_->OnAnswer(ftd_.Now());
+}
+
 // --- The script.
+
+void BackupSide::WatchEngine() {
+  if (!entitled_) return;
+  if (!watchdog_) watchdog_.emplace(kDefaults.engine_watchdog, ftd_.Now());
+  watchdog_->Look(ftd_.Now(), engine_->consumed());
+  if (asking_ || !watchdog_->wants_answer()) return;
+  asking_ = true;
+  engine_->Ask(Engine::Command::kQuery, ftd_.side_id());
+}
+
+bool BackupSide::engine_silent() {
+  return watchdog_ && watchdog_->silent() && !lost_ &&
+         contender_->detector().silence() <= 2 * kDefaults.detector.interval;
+}
 
 void BackupSide::Beats() {
   if (engine_ != nullptr) engine_->Beat();
+  WatchEngine();
   if (contender_) {
     const uint64_t epoch = won_ != 0 ? won_ : epoch_;
     const uint64_t echo = may_take() ? heard_beat_ : 0;
@@ -291,6 +311,7 @@ void BackupSide::Look() {
       {.gone = gone_,
        .broken = broken_,
        .bye = bye_,
+       .silent = engine_silent(),
        .clone_late = !entitlement_.following() && now > deadline_,
        .handover = handover_});
   Action action;
