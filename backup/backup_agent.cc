@@ -186,8 +186,12 @@ void BackupAgent::Impl::BeginTraffic() {
 
 asio::awaitable<void> BackupAgent::Impl::BeatLoop() {
   while (!ending_) {
-    engine_->ring().Beat();
-    if (engine_watch_) engine_watch_->Beat(engine_->ring().consumed());
+    logchannel::LogRing& ring = engine_->ring();
+    ring.Beat();
+    if (doorbell_ && may_take()) {
+      NoteDamage(ring.CheckHeader(logchannel::Direction::kReplay));
+    }
+    if (engine_watch_) engine_watch_->Beat(ring.consumed());
     if (subscribed_) SendHeartbeat();
     tasks_.Notify();
     beat_timer_.expires_after(options_.detector.interval);
@@ -252,7 +256,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
     co_await tasks_.WaitUntil(
         [this] {
           return gone_ || divergence_ || lost_ || bye_ || stop_ || vm_gone_ ||
-                 broken_ || handover_ ||
+                 broken_ || damage_ || handover_ ||
                  (state_ == State::kStarting && entitlement_.entitled());
         },
         Now() + options_.detector.interval);
@@ -269,6 +273,7 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
                               .gone = gone_.has_value(),
                               .guest_shutdown = guest_shutdown_,
                               .broken = broken_.has_value(),
+                              .damaged = damage_.has_value(),
                               .bye = bye_.has_value(),
                               .stop = stop_.has_value(),
                               .silent = engine_silent(),
@@ -284,6 +289,8 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
       co_return co_await Leave("host-failure", *gone_);
     case Turn::kLeaveBroken:
       co_return co_await Leave("initializing", broken_->message());
+    case Turn::kLeaveDamaged:
+      co_return co_await Leave("host-failure", damage_->message());
     case Turn::kConfirmBye:
       co_return co_await ConfirmBye();
     case Turn::kLeaveStopped:

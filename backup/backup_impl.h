@@ -92,6 +92,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<void> AckLoop();
   Awaitable<Status> Acknowledge();
   void Lose(const Status& why);
+  void NoteDamage(const Status& found);
 
   // --- backup_end.cc
   Awaitable<Outcome> Refuse(Status why);
@@ -137,6 +138,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   std::optional<std::string> stop_;        // this host's reason
   std::optional<std::string> vm_gone_;     // the primary's VM died, and how
   std::optional<Status> broken_;           // the engine contradicts the primary
+  std::optional<Status> damage_;           // our ring holds no log any more
   bool guest_shutdown_ = false;
   bool ending_ = false;  // the loops must end
   // The planned failover that is being answered.

@@ -13,6 +13,7 @@ struct Outlook {
   bool gone = false;            // our engine has ended
   bool guest_shutdown = false;  // ... because the guest powered off
   bool broken = false;          // our engine contradicts the primary
+  bool damaged = false;         // our ring
   bool bye = false;             // the primary said Bye
   bool stop = false;            // this host gives the backup up
   bool silent = false;          // our engine, while the primary is heard
@@ -26,6 +27,7 @@ enum class Turn {
   kLeaveShutdown,
   kLeaveGone,
   kLeaveBroken,
+  kLeaveDamaged,
   kConfirmBye,
   kLeaveStopped,
   kLeaveSilent,
@@ -41,6 +43,7 @@ constexpr Turn NextTurn(const Outlook& outlook) {
   if (outlook.gone && outlook.guest_shutdown) return Turn::kLeaveShutdown;
   if (outlook.gone) return Turn::kLeaveGone;
   if (outlook.broken) return Turn::kLeaveBroken;
+  if (outlook.damaged) return Turn::kLeaveDamaged;
   if (outlook.bye) return Turn::kConfirmBye;
   if (outlook.stop) return Turn::kLeaveStopped;
   if (outlook.silent) return Turn::kLeaveSilent;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "primary/log_pump.h"
 
+#include <string>
 #include <utility>
 
 #include "fencing/boot_clock.h"
@@ -44,11 +45,22 @@ asio::awaitable<Status> LogPump::Run() {
 
 asio::awaitable<Status> LogPump::SendSome() {
   const LogPosition first = protection_.sent();
-  const size_t bytes = ring_.ReadEntries(first, frame_);
+  const Result<size_t> read = ring_.ReadEntries(first, frame_);
+  const LogPosition released = ring_.released();
+  const LogPosition committed = ring_.committed();
+  if (!read.ok()) {
+    damage_ = read.status();
+  } else if (released > committed) {
+    damage_ = Status::Invalid(
+        "log ring " + ring_.path() + " is damaged: released " +
+        std::to_string(released) + ", committed " + std::to_string(committed));
+  }
+  if (!damage_.ok()) co_return damage_;
+  const size_t bytes = *read;
   logchannel::wire::FrameHeader header;
   header.set_epoch(epoch_);
   header.mutable_entries()->set_first(first);
-  header.mutable_entries()->set_released(ring_.released());
+  header.mutable_entries()->set_released(released);
   // Before the send: the acknowledgement may overtake its completion.
   protection_.OnSent(first + bytes);
   lag_.OnSent(first + bytes, bytes, LagMeter::Clock::now());

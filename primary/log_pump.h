@@ -37,11 +37,14 @@ class LogPump {
           std::shared_ptr<logchannel::Connection> connection, uint64_t epoch,
           Protection& protection, LagMeter& lag, fencing::OutputLease& lease);
 
-  // Pumps until Stop() (Ok) or until the connection is lost (its status).
-  // Goes on after the engine has died: the ring outlives it.
+  // Pumps until Stop() (Ok), until the connection is lost (its status), or
+  // until what the ring has is no log (damage()). Goes on after the engine
+  // has died: the ring outlives it.
   boost::asio::awaitable<Status> Run();
   void Stop();
 
+  // Not ok once the ring was found damaged: nothing more can be read.
+  const Status& damage() const { return damage_; }
   // Everything committed is handed to the connection.
   bool drained() const;
 
@@ -56,6 +59,7 @@ class LogPump {
   LagMeter& lag_;
   fencing::OutputLease& lease_;
   std::vector<std::byte> frame_;  // kEntryBytesMax
+  Status damage_;
   bool stopped_ = false;
 };
 

@@ -21,6 +21,7 @@ struct Outlook {
   bool gone = false;      // our engine has ended
   bool peer_bye = false;  // the backup said Bye
   bool disable = false;   // the operator ends it
+  bool damaged = false;   // our ring
   bool orphaned = false;  // our ftd stood still, the engine paused
   bool stalled = false;   // ProgressWatch
   bool silent = false;    // our engine, to its EngineWatchdog

@@ -13,6 +13,7 @@ TEST(Outlook, MostFinalFirst) {
   Outlook outlook{.gone = true,
                   .peer_bye = true,
                   .disable = true,
+                  .damaged = true,
                   .orphaned = true,
                   .stalled = true,
                   .silent = true};
@@ -22,6 +23,8 @@ TEST(Outlook, MostFinalFirst) {
   outlook.peer_bye = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kEndByOperator);
   outlook.disable = false;
+  EXPECT_EQ(NextTurn(outlook), Turn::kGiveEngineUp);
+  outlook.damaged = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kSuspectOurselves);
   outlook.orphaned = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kSuspectNoProgress);

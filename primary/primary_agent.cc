@@ -139,6 +139,7 @@ asio::awaitable<void> PrimaryAgent::Impl::BeatLoop() {
   while (!ending_) {
     logchannel::LogRing& ring = engine_.ring();
     ring.Beat();
+    if (pump_) NoteDamage(ring.CheckHeader(logchannel::Direction::kRecord));
     if (engine_watch_) engine_watch_->Beat(ring.committed() + ring.released());
     if (peer_heartbeat_port_ != 0) SendHeartbeat();
     SetPace();
@@ -206,7 +207,14 @@ asio::awaitable<void> PrimaryAgent::Impl::ReadLoop() {
 
 asio::awaitable<void> PrimaryAgent::Impl::PumpLoop() {
   const Status ended = co_await pump_->Run();
-  if (!ended.ok()) Lose(ended);
+  NoteDamage(pump_->damage());
+  if (!ended.ok() && pump_->damage().ok()) Lose(ended);
+}
+
+void PrimaryAgent::Impl::NoteDamage(const Status& found) {
+  if (found.ok() || damage_) return;
+  damage_ = found;
+  tasks_.Notify();
 }
 
 void PrimaryAgent::Impl::Lose(const Status& why) {
@@ -253,7 +261,7 @@ Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   // while the lease lasts, so that has to be there first.
   lease_.OnAcknowledged(ack.received());
   WriteLease();
-  engine_.ring().Acknowledge(ack.received());
+  NoteDamage(engine_.ring().Acknowledge(ack.received()));
   lag_.OnReplayed(ack.replayed(), Now());
   SetPace();
   // While all is well the beats wake the script often enough.
@@ -267,8 +275,8 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Watch() {
   for (;;) {
     co_await tasks_.WaitUntil(
         [this] {
-          return gone_ || lost_ || peer_bye_ || disable_ || orphaned_ ||
-                 (handover_asked_ && !handover_result_) ||
+          return gone_ || lost_ || peer_bye_ || disable_ || damage_ ||
+                 orphaned_ || (handover_asked_ && !handover_result_) ||
                  (state_ == State::kStarting &&
                   protection_.phase() == Protection::Phase::kProtected);
         },
@@ -284,6 +292,7 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
   switch (NextTurn({.gone = gone(),
                     .peer_bye = peer_bye_.has_value(),
                     .disable = disable_.has_value(),
+                    .damaged = damage_ && !lost_,
                     .orphaned = orphaned_,
                     .stalled = stalled_,
                     .silent = engine_silent()})) {

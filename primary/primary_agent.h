@@ -77,7 +77,8 @@ enum class End {
   kMoved,
   // The peer won the test-and-set; this engine was killed.
   kFenced,
-  // This VM's engine exited by itself, or was given up. `handed_over` says
+  // This VM's engine exited by itself, or was given up: it stood still, or
+  // its ring is damaged. `handed_over` says
   // whether a backup
   // was entitled and told to take over.
   kVmGone,

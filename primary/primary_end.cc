@@ -175,7 +175,10 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::VmGone() {
 // closing the connection: it contends.
 asio::awaitable<void> PrimaryAgent::Impl::TellVmGone() {
   Report(*gone_ + "; telling " + options_.peer);
-  const LogPosition final_position = engine_.ring().committed();
+  // Of a damaged ring nothing more can be sent. All that an output depends
+  // on was.
+  const LogPosition final_position =
+      damage_ ? protection_.sent() : engine_.ring().committed();
   const bool drained = co_await Farewell(
       [this, final_position] { return protection_.sent() == final_position; });
   if (!drained || lost_) co_return;
@@ -186,17 +189,19 @@ asio::awaitable<void> PrimaryAgent::Impl::TellVmGone() {
   if (sent.ok()) co_await Farewell([] { return false; });
 }
 
-// Our engine stands still, and whether for good nobody can tell from here. It
-// must end before the backup may live without waiting for a lease.
+// Our engine stands still, and whether for good nobody can tell from here; or
+// its ring is damaged, so that it can be trusted with nothing. It must end
+// before the backup may live without waiting for a lease.
 asio::awaitable<Outcome> PrimaryAgent::Impl::GiveEngineUp() {
-  const std::string what = engine_watch_->Accusation();
+  const std::string what =
+      damage_ ? damage_->message() : engine_watch_->Accusation();
   Report(what + "; ending it");
   lease_.Revoke();
   WriteLease();
   engine_.Kill();
   const bool ended = co_await engine_.WaitExit(kKillTimeout);
   if (ended) {
-    gone_ = what + " and was ended";
+    gone_ = what + "; the engine was ended";
     co_return co_await VmGone();
   }
   // In uninterruptible sleep. It executes nothing more: SIGKILL comes first
@@ -207,7 +212,7 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::GiveEngineUp() {
          " ms after SIGKILL; closing the log channel");
   StopTraffic();
   Outcome outcome =
-      Ended(End::kVmGone, "host-failure", what + " and cannot be ended");
+      Ended(End::kVmGone, "host-failure", what + "; it cannot be ended");
   outcome.handed_over = protection_.may_be_entitled();
   co_return outcome;
 }

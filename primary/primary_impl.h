@@ -89,6 +89,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Status OnAck(const logchannel::wire::Ack& ack);
   void WriteLease();
   void Lose(const Status& why);
+  void NoteDamage(const Status& found);
   void OnHeartbeat(const logchannel::wire::Heartbeat& heartbeat,
                    const std::string& sender);
   void SendHeartbeat();
@@ -141,6 +142,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::optional<Status> lost_;           // the connection ended, and why
   std::optional<std::string> peer_bye_;  // the backup's reason
   std::optional<std::string> disable_;   // the operator's reason
+  std::optional<Status> damage_;         // our ring is no log any more
   bool guest_shutdown_ = false;
   bool ending_ = false;  // the loops must end
   // Facts that the script takes back.

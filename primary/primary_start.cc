@@ -186,6 +186,7 @@ Status PrimaryAgent::Impl::Trouble() {
   const std::string& peer = options_.peer;
   if (gone_) return Status::Failed(vm() + ": " + *gone_);
   if (disable_) return Status::Failed(*disable_);
+  if (damage_) return *damage_;
   if (peer_bye_) {
     return Status::Unavailable(peer + " gave up: " + *peer_bye_,
                                "look at `ftctl events` on " + peer);

@@ -3,6 +3,7 @@
 
 #include "backup/admission.h"
 #include "backup/backup_agent.h"
+#include "logchannel/check.h"
 #include "logchannel/frame.h"
 #include "replay/vm_definition.h"
 #include "tests/sim/world.h"
@@ -188,7 +189,8 @@ Status BackupSide::TakeEntries(const Frame& frame) {
 }
 
 void BackupSide::Acknowledge() {
-  entitlement_.OnReplayed(engine_->consumed());
+  const Status replayed = entitlement_.OnReplayed(engine_->consumed());
+  FT_CHECK(replayed.ok()) << replayed.message();
   told_replayed_ = entitlement_.replayed();
   acknowledged_at_ = ftd_.Now();
   world_.invariants.OnAcknowledged(host_, epoch_, entitlement_.received());
