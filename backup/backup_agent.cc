@@ -256,7 +256,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
     co_await tasks_.WaitUntil(
         [this] {
           return gone_ || divergence_ || lost_ || bye_ || stop_ || vm_gone_ ||
-                 broken_ || damage_ || handover_ ||
+                 broken_ || damage_ || (handover_asked_ && drained()) ||
                  (state_ == State::kStarting && entitlement_.entitled());
         },
         Now() + options_.detector.interval);
@@ -268,6 +268,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
 
 // One look at everything that may have happened.
 asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
+  co_await RefuseLateHandover();
   const bool clone_late = !entitlement_.following() && Now() > clone_deadline_;
   const Turn turn = NextTurn({.diverged = divergence_.has_value(),
                               .gone = gone_.has_value(),
@@ -278,7 +279,7 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
                               .stop = stop_.has_value(),
                               .silent = engine_silent(),
                               .clone_late = clone_late,
-                              .handover = handover_});
+                              .handover = handover_asked_ && drained()});
   Action action;
   switch (turn) {
     case Turn::kLeaveDiverged:
@@ -300,6 +301,8 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
     case Turn::kLeaveCloneLate:
       co_return co_await Leave("initializing", "the clone did not arrive");
     case Turn::kHandover:
+      handover_asked_.reset();
+      handover_ = true;
       action = contest_->arbitration().OnHandover(Now());
       break;
     case Turn::kWatch:
@@ -324,6 +327,21 @@ void BackupAgent::Impl::NoteProgress() {
 bool BackupAgent::Impl::engine_silent() const {
   return engine_watch_ && engine_watch_->silent() && !lost_ && !vm_gone_ &&
          contest_->detector().silence() <= 2 * options_.detector.interval;
+}
+
+bool BackupAgent::Impl::drained() const {
+  return engine_->ring().consumed() == entitlement_.received();
+}
+
+asio::awaitable<void> BackupAgent::Impl::RefuseLateHandover() {
+  const auto timeout = options_.handover_drain_timeout;
+  if (!handover_asked_ || drained() || Now() - *handover_asked_ < timeout) {
+    co_return;
+  }
+  handover_asked_.reset();
+  co_await AnswerHandover(false, options_.host +
+                                     " did not execute the log within " +
+                                     std::to_string(timeout.count()) + " ms");
 }
 
 void BackupAgent::Impl::SetState(State state, const std::string& why) {

@@ -152,6 +152,9 @@ struct BackupOptions {
   // Acquired until live: consuming a full ring takes seconds on a busy host.
   // Beyond this the VM counts as lost.
   std::chrono::milliseconds go_live_timeout{300000};
+  // A Handover is answered when the engine has executed all of the log, and
+  // refused after this: less than the 3 s that a primary waits.
+  std::chrono::milliseconds handover_drain_timeout{2000};
   // A farewell waits so long for the peer to hang up first.
   std::chrono::milliseconds farewell_timeout{500};
   std::function<bool()> uplink_up;

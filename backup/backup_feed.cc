@@ -85,7 +85,7 @@ asio::awaitable<Status> BackupAgent::Impl::OnFrame(
       break;
     case FrameHeader::kHandover:
       status = entitlement_.CheckFinal(header.handover().final_position());
-      if (status.ok()) handover_ = true;
+      if (status.ok()) handover_asked_ = Now();
       break;
     case FrameHeader::kBye:
       bye_ = header.bye().reason();

@@ -81,6 +81,8 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
   bool engine_silent() const;
+  bool drained() const;
+  Awaitable<void> RefuseLateHandover();
   Awaitable<void> Settle(const Outcome& outcome);
 
   // --- backup_feed.cc
@@ -141,7 +143,8 @@ class BackupAgent::Impl final : public replay::EngineListener {
   std::optional<Status> damage_;           // our ring holds no log any more
   bool guest_shutdown_ = false;
   bool ending_ = false;  // the loops must end
-  // The planned failover that is being answered.
+  // The primary's Handover, until the log is executed; then it is answered.
+  std::optional<Time> handover_asked_;
   bool handover_ = false;
   std::optional<Result<replay::LiveResult>> live_;
 

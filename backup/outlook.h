@@ -18,7 +18,7 @@ struct Outlook {
   bool stop = false;            // this host gives the backup up
   bool silent = false;          // our engine, while the primary is heard
   bool clone_late = false;      // the clone did not arrive in time
-  bool handover = false;        // a planned failover is to be answered
+  bool handover = false;        // a planned failover; the log is executed
 };
 
 enum class Turn {

@@ -203,6 +203,45 @@ TEST_F(PairTest, PlannedFailover_BackupWithoutCarrierRefusesAndVmRunsOn) {
   EXPECT_GT(CheckOutputs(), before);
 }
 
+// It asks for the VM when it has executed the log, not before: as long as
+// hostA can have its VM back nobody else does.
+TEST_F(PairTest, PlannedFailover_BackupThatExecutesNothingRefuses) {
+  backup_options_.handover_drain_timeout = 300ms;
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  RunFor(50ms);
+  const Status moved = Await(primary_->Failover());
+  EXPECT_THAT(moved.message(), HasSubstr("did not execute the log"));
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(Record().epoch, 1u);
+  kill(backup_->engine()->process().pid(), SIGCONT);
+  const uint64_t before = CheckOutputs();
+  RunFor(200ms);
+  EXPECT_GT(CheckOutputs(), before) << "the VM does not run on";
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+}
+
+TEST_F(PairTest, PlannedFailover_BackupThatDiesWhileItDrainsLosesNothing) {
+  primary_options_.farewell_timeout = 3s;
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  RunFor(50ms);
+  Status moved;
+  boost::asio::co_spawn(
+      io_, primary_->Failover(),
+      [&](std::exception_ptr, Status status) { moved = std::move(status); });
+  RunFor(200ms);
+  ASSERT_EQ(primary_->state(), primary::State::kHandingOver);
+  backup_->engine()->Kill();
+  ASSERT_TRUE(BothEnded());
+  EXPECT_FALSE(moved.ok());
+  EXPECT_EQ(primary_end_->end, primary::End::kAlone) << primary_end_->why;
+  EXPECT_EQ(Record().holder, "hostA");
+  const uint64_t before = CheckOutputs();
+  RunFor(100ms);
+  EXPECT_GT(CheckOutputs(), before) << "the VM does not run on";
+}
+
 TEST_F(PairTest, Disable_ByeNeverContends) {
   Protect();
   primary_->Disable("test");

@@ -167,7 +167,7 @@ Status BackupSide::Take(const Frame& frame) {
       return status;
     case Frame::Type::kHandover:
       status = entitlement_.CheckFinal(frame.a);
-      if (status.ok()) handover_ = true;
+      if (status.ok()) handover_asked_ = now;
       return status;
     case Frame::Type::kBye:
       bye_ = true;
@@ -202,6 +202,7 @@ void BackupSide::Acknowledge() {
 
 // The engine moved on.
 void BackupSide::Replayed() {
+  if (handover_asked_ && Drained()) ftd_.ScriptIn(0);
   if (!contender_ || !entitlement_.following() || !may_take() || lost_ ||
       engine_->consumed() == told_replayed_) {
     return;
@@ -248,6 +249,10 @@ void BackupSide::WatchEngine() {
 bool BackupSide::engine_silent() {
   return watchdog_ && watchdog_->silent() && !lost_ &&
          contender_->detector().silence() <= 2 * kDefaults.detector.interval;
+}
+
+bool BackupSide::Drained() {
+  return engine_->consumed() == entitlement_.received();
 }
 
 void BackupSide::Beats() {
@@ -309,19 +314,26 @@ void BackupSide::Look() {
     contender_->detector().Engage();
   }
   const fencing::Instant now = ftd_.Now();
+  if (handover_asked_ && !Drained() &&
+      now - *handover_asked_ >= kDefaults.handover_drain_timeout) {
+    handover_asked_.reset();
+    Send({.type = Frame::Type::kHandoverReply, .a = 0});
+  }
   const Turn turn = backup::NextTurn(
       {.gone = gone_,
        .broken = broken_,
        .bye = bye_,
        .silent = engine_silent(),
        .clone_late = !entitlement_.following() && now > deadline_,
-       .handover = handover_});
+       .handover = handover_asked_ && Drained()});
   Action action;
   switch (turn) {
     case Turn::kWatch:
       action = contender_->Step(now, world_.hosts[host_].carrier, gone_);
       break;
     case Turn::kHandover:
+      handover_asked_.reset();
+      handover_ = true;
       action = contender_->arbitration().OnHandover(now);
       break;
     default:
@@ -338,7 +350,7 @@ void BackupSide::Do(const Action& action) {
           host_, "contends for epoch %1: %2", action.epoch + 1,
           static_cast<uint64_t>(*contender_->arbitration().suspicion()));
       world_.invariants.OnContended(host_, epoch_);
-      // From here on the VM is no pair's, by plan.
+      // From here on the VM is no pair's, by plan. Not while it drained.
       if (handover_) world_.excused = true;
       if (!handover_ &&
           world_.options.planted != Planted::kAckAfterContending) {

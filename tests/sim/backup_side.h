@@ -63,6 +63,7 @@ class BackupSide {
   void Look();
   void WatchEngine();
   bool engine_silent();
+  bool Drained();
   void Do(const Action& action);
   void WatchOrWait();
   void Leave();
@@ -90,6 +91,7 @@ class BackupSide {
 
   bool entitled_ = false;
   bool gone_ = false, lost_ = false, broken_ = false, bye_ = false;
+  std::optional<fencing::Instant> handover_asked_;
   bool handover_ = false;
   bool live_asked_ = false;
   uint64_t won_ = 0;
