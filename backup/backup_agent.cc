@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/backup_agent.h"
 
+#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
@@ -150,6 +151,12 @@ asio::awaitable<Status> BackupAgent::Impl::Welcome() {
   reply.set_accepted(true);
   reply.set_clone_port(clone_port_);
   reply.set_heartbeat_port(options_.own_heartbeat_port);
+  const auto& offered = hello_.compression();
+  if (options_.compression && std::find(offered.begin(), offered.end(),
+                                        logchannel::kZstd) != offered.end()) {
+    decompressor_ = std::make_unique<logchannel::EntryDecompressor>();
+    reply.set_compression(logchannel::kZstd);
+  }
   co_return co_await connection_->Send(header);
 }
 

@@ -147,6 +147,8 @@ struct BackupOptions {
   // primary is told. Not while the primary is not heard: a VM that goes on
   // late is better than none.
   fencing::EngineWatchdogOptions engine_watchdog;
+  // Agree to compressed log, if the primary offers it.
+  bool compression = true;
   // From HelloReply until the clone has arrived.
   std::chrono::milliseconds clone_timeout{150000};
   // Acquired until live: consuming a full ring takes seconds on a busy host.

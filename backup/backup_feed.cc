@@ -127,9 +127,24 @@ asio::awaitable<Status> BackupAgent::Impl::OnCloneDone(LogPosition position) {
   co_return Status::Ok();
 }
 
+// The entries of a frame, valid until the next one.
+Result<std::span<const std::byte>> BackupAgent::Impl::Decompress(
+    const logchannel::wire::Entries& entries,
+    std::span<const std::byte> payload) {
+  if (entries.size() == 0) return payload;
+  if (!decompressor_) {
+    return Status::Invalid(primary() +
+                           " sent compressed log, which was not agreed on");
+  }
+  return decompressor_->Decompress(payload, entries.size(), entries.crc());
+}
+
 asio::awaitable<Status> BackupAgent::Impl::OnEntries(
     const logchannel::wire::Entries& entries,
-    std::span<const std::byte> bytes) {
+    std::span<const std::byte> payload) {
+  const auto whole = Decompress(entries, payload);
+  if (!whole.ok()) co_return whole.status();
+  const std::span<const std::byte> bytes = *whole;
   Status valid = entitlement_.CheckEntries(entries.first());
   if (valid.ok()) valid = logchannel::ValidateEntries(bytes, entries.first());
   if (!valid.ok()) co_return valid;

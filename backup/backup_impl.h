@@ -23,6 +23,7 @@
 #include "fencing/async_test_and_set.h"
 #include "fencing/output_lease.h"
 #include "logchannel/connection.h"
+#include "logchannel/entry_compression.h"
 #include "logchannel/heartbeat_port.h"
 #include "logchannel/ring_doorbell.h"
 #include "primary/contest.h"
@@ -90,7 +91,10 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<Status> OnFrame(const logchannel::Frame& frame);
   Awaitable<Status> OnCloneDone(LogPosition position);
   Awaitable<Status> OnEntries(const logchannel::wire::Entries& entries,
-                              std::span<const std::byte> bytes);
+                              std::span<const std::byte> payload);
+  Result<std::span<const std::byte>> Decompress(
+      const logchannel::wire::Entries& entries,
+      std::span<const std::byte> payload);
   Awaitable<void> AckLoop();
   Awaitable<Status> Acknowledge();
   void Lose(const Status& why);
@@ -126,6 +130,8 @@ class BackupAgent::Impl final : public replay::EngineListener {
   fencing::LeaseGrant lease_;  // of the outputs that we acknowledge
   uint64_t epoch_;  // the Hello's; one more once acquired. Of heartbeats.
   uint64_t log_bytes_ = 0;
+  // Agreed on in HelloReply, or null.
+  std::unique_ptr<logchannel::EntryDecompressor> decompressor_;
   uint64_t peer_released_ = 0;
   LogPosition told_replayed_ = 0;  // in the last Ack
   LogPosition clone_ = 0;          // CloneDone's

@@ -347,6 +347,41 @@ TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   CheckOutputs();
 }
 
+// --- Compression.
+
+TEST_F(PairTest, Compression_SavesBytesAndChangesNothing) {
+  Words("size=200");
+  Protect();
+  RunFor(500ms);
+  const primary::PrimaryMetrics metrics = primary_->metrics();
+  EXPECT_LT(metrics.wire_bytes, metrics.log_bytes / 2);
+  EXPECT_LT(metrics.wire_mbit_per_s, metrics.log_mbit_per_s / 2);
+  EXPECT_EQ(backup_->metrics().received, primary_->metrics().received);
+  engine_a_->Kill();
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(backup_end_->end, End::kLive);
+  RunFor(50ms);
+  CheckOutputs();
+}
+
+TEST_F(PairTest, Compression_OnlyIfBothWantIt) {
+  Words("size=200");
+  backup_options_.compression = false;
+  Protect();
+  RunFor(200ms);
+  EXPECT_GT(primary_->metrics().wire_bytes, primary_->metrics().log_bytes);
+}
+
+// As one of an older release, that knows nothing of it.
+TEST_F(PairTest, Compression_IsNotOfferedByAPrimaryThatDoesNotWantIt) {
+  Words("size=200");
+  primary_options_.compression = false;
+  Protect();
+  RunFor(200ms);
+  EXPECT_EQ(backup_->hello().compression_size(), 0);
+  EXPECT_GT(primary_->metrics().wire_bytes, primary_->metrics().log_bytes);
+}
+
 // --- An engine that is stopped alone.
 
 TEST_F(PairTest, StoppedEngine_IsEndedAndTheBackupTakesOver) {

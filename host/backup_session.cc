@@ -33,6 +33,7 @@ backup::BackupOptions AgentOptions(const HostContext& context) {
   options.engine_watchdog.silence =
       std::chrono::milliseconds(config.timeouts.engine_silence_ms);
   options.engine_watchdog.longest_gap = options.detector.longest_gap;
+  options.compression = config.compression == Compression::kZstd;
   options.uplink_up = context.uplink_up;
   return options;
 }

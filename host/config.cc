@@ -39,6 +39,21 @@ void ReadTimeouts(TableReader& top, Timeouts* out) {
   }
 }
 
+void ReadLog(TableReader& top, Config* config) {
+  for (TableReader& t : top.Table("log")) {
+    std::string compression = "zstd";
+    t.Read("compression", &compression);
+    if (compression != "zstd" && compression != "none") {
+      t.Fail(Status::Invalid(fmt::format("{}: compression \"{}\" is not known",
+                                         t.Where("compression"), compression),
+                             "write \"zstd\" or \"none\""));
+    }
+    config->compression =
+        compression == "zstd" ? Compression::kZstd : Compression::kNone;
+    top.Fail(t.Finish());
+  }
+}
+
 void ReadHosts(TableReader& top, Config* config) {
   for (auto& [name, table] : top.Tables("hosts")) {
     PeerHost peer;
@@ -123,6 +138,7 @@ Result<Config> FromFile(const TomlFile& file, const std::string& name) {
   ReadNetwork(top, &config);
   ReadHosts(top, &config);
   ReadTimeouts(top, &config.timeouts);
+  ReadLog(top, &config);
   if (Status status = top.Finish(); !status.ok()) return status;
   return config;
 }

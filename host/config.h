@@ -40,6 +40,8 @@ struct Timeouts {
   uint32_t stop_ms = 5'000;
 };
 
+enum class Compression { kNone, kZstd };
+
 struct Config {
   std::string path;  // of the file itself; for messages
   std::string host;  // unique among the hosts that share shared_dir
@@ -58,6 +60,8 @@ struct Config {
   std::string uplink;
   std::map<std::string, PeerHost> hosts;
   Timeouts timeouts;
+  // [log] compression: of the log between the hosts; both must want it.
+  Compression compression = Compression::kZstd;
 
   std::string socket_path() const { return run_dir + "/ftd.sock"; }
   std::string lock_path() const { return run_dir + "/ftd.lock"; }

@@ -67,6 +67,16 @@ TEST(Config, EngineSilenceIsReadAndAtLeastTenBeats) {
               HasSubstr("less than ten beats of 100 ms"));
 }
 
+TEST(Config, CompressionIsReadAndOnlyWhatIsKnown) {
+  auto config =
+      ParseConfig(With("[log]\ncompression = \"none\"\n"), "ftd.toml");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->compression, Compression::kNone);
+  EXPECT_THAT(Refusal(With("[log]\ncompression = \"gzip\"\n")),
+              HasSubstr("ftd.toml:5: compression \"gzip\" is not known; write "
+                        "\"zstd\" or \"none\""));
+}
+
 TEST(Config, UnknownKeyIsRefusedByNameAndLine) {
   std::string line = Refusal(With("colour = \"x\"\n"));
   EXPECT_THAT(line, HasSubstr("ftd.toml:4: unknown key colour"));

@@ -74,6 +74,7 @@ primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
   options.engine_watchdog.silence =
       milliseconds(config.timeouts.engine_silence_ms);
   options.engine_watchdog.longest_gap = options.detector.longest_gap;
+  options.compression = config.compression == Compression::kZstd;
   options.uplink_up = context_.uplink_up;
   return options;
 }

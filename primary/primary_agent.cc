@@ -112,6 +112,8 @@ PrimaryMetrics PrimaryAgent::Impl::metrics() {
           .execution_lag_ms_p99 = lag_.percentile_ms(99),
           .log_bytes = lag_.log_bytes(),
           .log_mbit_per_s = lag_.mbit_per_s(now),
+          .wire_bytes = lag_.wire_bytes(),
+          .wire_mbit_per_s = lag_.wire_mbit_per_s(now),
           .clone_pause_ms = clone_pause_ms_,
           .clone_total_ms = clone_total_ms_,
           .test_and_set_ms = contest_ ? contest_->test_and_set_ms() : 0};

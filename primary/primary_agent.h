@@ -129,6 +129,8 @@ struct PrimaryOptions {
   // Once protected, an engine here that gives no sign of life is ended, so
   // that the backup takes over.
   fencing::EngineWatchdogOptions engine_watchdog;
+  // Offer the backup to compress the log.
+  bool compression = true;
   // A connect, and the backup's answer to Hello: it hashes two files and
   // starts an engine, under 2 s on a busy machine.
   std::chrono::milliseconds connect_timeout{2000};
@@ -156,6 +158,9 @@ struct PrimaryMetrics {
          execution_lag_ms_p99 = 0;
   uint64_t log_bytes = 0;     // sent since the clone
   double log_mbit_per_s = 0;  // over the last second
+  // The frames of the log as they were sent, heads included.
+  uint64_t wire_bytes = 0;
+  double wire_mbit_per_s = 0;
   double clone_pause_ms = 0, clone_total_ms = 0;
   double test_and_set_ms = 0;  // of the last decision
 };

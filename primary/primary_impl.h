@@ -159,6 +159,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   ProgressWatch progress_;
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;
+  bool compressed_ = false;  // agreed on in HelloReply
   uint64_t heartbeat_sequence_ = logchannel::FirstHeartbeatSequence();
   logchannel::HeartbeatOrder heartbeat_order_;
 
