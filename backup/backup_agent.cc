@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backup/backup_agent.h"
 
+#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
@@ -150,6 +151,12 @@ asio::awaitable<Status> BackupAgent::Impl::Welcome() {
   reply.set_accepted(true);
   reply.set_clone_port(clone_port_);
   reply.set_heartbeat_port(options_.own_heartbeat_port);
+  const auto& offered = hello_.compression();
+  if (options_.compression && std::find(offered.begin(), offered.end(),
+                                        logchannel::kZstd) != offered.end()) {
+    decompressor_ = std::make_unique<logchannel::EntryDecompressor>();
+    reply.set_compression(logchannel::kZstd);
+  }
   co_return co_await connection_->Send(header);
 }
 
@@ -186,7 +193,12 @@ void BackupAgent::Impl::BeginTraffic() {
 
 asio::awaitable<void> BackupAgent::Impl::BeatLoop() {
   while (!ending_) {
-    engine_->ring().Beat();
+    logchannel::LogRing& ring = engine_->ring();
+    ring.Beat();
+    if (doorbell_ && may_take()) {
+      NoteDamage(ring.CheckHeader(logchannel::Direction::kReplay));
+    }
+    if (engine_watch_) engine_watch_->Beat(ring.consumed());
     if (subscribed_) SendHeartbeat();
     tasks_.Notify();
     beat_timer_.expires_after(options_.detector.interval);
@@ -251,7 +263,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
     co_await tasks_.WaitUntil(
         [this] {
           return gone_ || divergence_ || lost_ || bye_ || stop_ || vm_gone_ ||
-                 broken_ || handover_ ||
+                 broken_ || damage_ || (handover_asked_ && drained()) ||
                  (state_ == State::kStarting && entitlement_.entitled());
         },
         Now() + options_.detector.interval);
@@ -263,15 +275,18 @@ asio::awaitable<Outcome> BackupAgent::Impl::Watch() {
 
 // One look at everything that may have happened.
 asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
+  co_await RefuseLateHandover();
   const bool clone_late = !entitlement_.following() && Now() > clone_deadline_;
   const Turn turn = NextTurn({.diverged = divergence_.has_value(),
                               .gone = gone_.has_value(),
                               .guest_shutdown = guest_shutdown_,
                               .broken = broken_.has_value(),
+                              .damaged = damage_.has_value(),
                               .bye = bye_.has_value(),
                               .stop = stop_.has_value(),
+                              .silent = engine_silent(),
                               .clone_late = clone_late,
-                              .handover = handover_});
+                              .handover = handover_asked_ && drained()});
   Action action;
   switch (turn) {
     case Turn::kLeaveDiverged:
@@ -282,13 +297,19 @@ asio::awaitable<std::optional<Outcome>> BackupAgent::Impl::Look() {
       co_return co_await Leave("host-failure", *gone_);
     case Turn::kLeaveBroken:
       co_return co_await Leave("initializing", broken_->message());
+    case Turn::kLeaveDamaged:
+      co_return co_await Leave("host-failure", damage_->message());
     case Turn::kConfirmBye:
       co_return co_await ConfirmBye();
     case Turn::kLeaveStopped:
       co_return co_await Leave("user-action", *stop_);
+    case Turn::kLeaveSilent:
+      co_return co_await Leave("host-failure", engine_watch_->Accusation());
     case Turn::kLeaveCloneLate:
       co_return co_await Leave("initializing", "the clone did not arrive");
     case Turn::kHandover:
+      handover_asked_.reset();
+      handover_ = true;
       action = contest_->arbitration().OnHandover(Now());
       break;
     case Turn::kWatch:
@@ -305,7 +326,29 @@ void BackupAgent::Impl::NoteProgress() {
   if (state_ != State::kStarting || !entitlement_.entitled()) return;
   contest_->arbitration().OnEntitled();
   contest_->detector().Engage();
+  engine_watch_ = std::make_unique<primary::EngineWatch>(
+      *engine_, tasks_, options_.engine_watchdog);
   SetState(State::kProtected, "in virtual lockstep with " + primary());
+}
+
+bool BackupAgent::Impl::engine_silent() const {
+  return engine_watch_ && engine_watch_->silent() && !lost_ && !vm_gone_ &&
+         contest_->detector().silence() <= 2 * options_.detector.interval;
+}
+
+bool BackupAgent::Impl::drained() const {
+  return engine_->ring().consumed() == entitlement_.received();
+}
+
+asio::awaitable<void> BackupAgent::Impl::RefuseLateHandover() {
+  const auto timeout = options_.handover_drain_timeout;
+  if (!handover_asked_ || drained() || Now() - *handover_asked_ < timeout) {
+    co_return;
+  }
+  handover_asked_.reset();
+  co_await AnswerHandover(false, options_.host +
+                                     " did not execute the log within " +
+                                     std::to_string(timeout.count()) + " ms");
 }
 
 void BackupAgent::Impl::SetState(State state, const std::string& why) {

@@ -33,6 +33,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "fencing/engine_watchdog.h"
 #include "fencing/failure_detector.h"
 #include "logchannel/log_channel.pb.h"
 #include "logchannel/status.h"
@@ -142,11 +143,20 @@ struct BackupOptions {
   uint16_t own_heartbeat_port = 7601;  // told to the peer in the HelloReply
   fencing::FailureDetectorOptions detector =
       fencing::FailureDetectorOptions::Backup();
+  // Once entitled, an engine here that gives no sign of life is no backup: the
+  // primary is told. Not while the primary is not heard: a VM that goes on
+  // late is better than none.
+  fencing::EngineWatchdogOptions engine_watchdog;
+  // Agree to compressed log, if the primary offers it.
+  bool compression = true;
   // From HelloReply until the clone has arrived.
   std::chrono::milliseconds clone_timeout{150000};
   // Acquired until live: consuming a full ring takes seconds on a busy host.
   // Beyond this the VM counts as lost.
   std::chrono::milliseconds go_live_timeout{300000};
+  // A Handover is answered when the engine has executed all of the log, and
+  // refused after this: less than the 3 s that a primary waits.
+  std::chrono::milliseconds handover_drain_timeout{2000};
   // A farewell waits so long for the peer to hang up first.
   std::chrono::milliseconds farewell_timeout{500};
   std::function<bool()> uplink_up;

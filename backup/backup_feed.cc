@@ -32,7 +32,7 @@ asio::awaitable<void> BackupAgent::Impl::ReadLoop() {
       Lose(frame.status());
       co_return;
     }
-    if (!may_take()) continue;
+    if (!may_take() || damage_) continue;
     const Status accepted = co_await OnFrame(*frame);
     if (!accepted.ok()) {
       Report("closed the log channel: " + accepted.message());
@@ -46,6 +46,14 @@ asio::awaitable<void> BackupAgent::Impl::ReadLoop() {
 void BackupAgent::Impl::Lose(const Status& why) {
   if (!lost_) lost_ = why;
   contest_->detector().OnConnectionReset(Now());
+  tasks_.Notify();
+}
+
+// The connection is not to blame, and its loss would be a reason to contend:
+// the script says Bye instead.
+void BackupAgent::Impl::NoteDamage(const Status& found) {
+  if (found.ok() || damage_) return;
+  damage_ = found;
   tasks_.Notify();
 }
 
@@ -77,7 +85,7 @@ asio::awaitable<Status> BackupAgent::Impl::OnFrame(
       break;
     case FrameHeader::kHandover:
       status = entitlement_.CheckFinal(header.handover().final_position());
-      if (status.ok()) handover_ = true;
+      if (status.ok()) handover_asked_ = Now();
       break;
     case FrameHeader::kBye:
       bye_ = header.bye().reason();
@@ -119,22 +127,42 @@ asio::awaitable<Status> BackupAgent::Impl::OnCloneDone(LogPosition position) {
   co_return Status::Ok();
 }
 
+// The entries of a frame, valid until the next one.
+Result<std::span<const std::byte>> BackupAgent::Impl::Decompress(
+    const logchannel::wire::Entries& entries,
+    std::span<const std::byte> payload) {
+  if (entries.size() == 0) return payload;
+  if (!decompressor_) {
+    return Status::Invalid(primary() +
+                           " sent compressed log, which was not agreed on");
+  }
+  return decompressor_->Decompress(payload, entries.size(), entries.crc());
+}
+
 asio::awaitable<Status> BackupAgent::Impl::OnEntries(
     const logchannel::wire::Entries& entries,
-    std::span<const std::byte> bytes) {
+    std::span<const std::byte> payload) {
+  const auto whole = Decompress(entries, payload);
+  if (!whole.ok()) co_return whole.status();
+  const std::span<const std::byte> bytes = *whole;
   Status valid = entitlement_.CheckEntries(entries.first());
   if (valid.ok()) valid = logchannel::ValidateEntries(bytes, entries.first());
   if (!valid.ok()) co_return valid;
   logchannel::LogRing& ring = engine_->ring();
-  while (!ring.AppendEntries(entries.first(), bytes)) {
+  for (;;) {
+    const Result<bool> appended = ring.AppendEntries(entries.first(), bytes);
+    NoteDamage(appended.status());
+    if (!appended.ok()) co_return Status::Ok();
+    if (*appended) break;
     // The backup replays too slowly: leave the rest to TCP. The acknowledger
     // notifies when the engine has made room.
     co_await tasks_.WaitUntil(
         [this, &ring, &bytes] {
-          return ending_ || !may_take() || ring.free_bytes() >= bytes.size();
+          return ending_ || !may_take() || damage_ ||
+                 ring.free_bytes() >= bytes.size();
         },
         Now() + options_.detector.interval);
-    if (ending_ || !may_take()) co_return Status::Ok();
+    if (ending_ || !may_take() || damage_) co_return Status::Ok();
   }
   entitlement_.OnAppended(entries.first() + bytes.size());
   boundaries_.Add(entries.first() + bytes.size());
@@ -151,7 +179,13 @@ asio::awaitable<Status> BackupAgent::Impl::OnEntries(
 
 // A failed send is the reader's to meet: it sees the same end.
 asio::awaitable<Status> BackupAgent::Impl::Acknowledge() {
-  entitlement_.OnReplayed(engine_->ring().consumed());
+  const logchannel::LogRing& ring = engine_->ring();
+  const Status replayed = entitlement_.OnReplayed(ring.consumed());
+  if (!replayed.ok()) {
+    NoteDamage(Status::Invalid("log ring " + ring.path() +
+                               " is damaged: " + replayed.message()));
+    co_return replayed;
+  }
   told_replayed_ = entitlement_.replayed();
   FrameHeader header = Frame();
   header.mutable_ack()->set_received(entitlement_.received());

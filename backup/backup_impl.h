@@ -23,9 +23,11 @@
 #include "fencing/async_test_and_set.h"
 #include "fencing/output_lease.h"
 #include "logchannel/connection.h"
+#include "logchannel/entry_compression.h"
 #include "logchannel/heartbeat_port.h"
 #include "logchannel/ring_doorbell.h"
 #include "primary/contest.h"
+#include "primary/engine_watch.h"
 #include "primary/tasks.h"
 #include "replay/engine.h"
 
@@ -79,6 +81,9 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Watch();
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
+  bool engine_silent() const;
+  bool drained() const;
+  Awaitable<void> RefuseLateHandover();
   Awaitable<void> Settle(const Outcome& outcome);
 
   // --- backup_feed.cc
@@ -86,10 +91,14 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<Status> OnFrame(const logchannel::Frame& frame);
   Awaitable<Status> OnCloneDone(LogPosition position);
   Awaitable<Status> OnEntries(const logchannel::wire::Entries& entries,
-                              std::span<const std::byte> bytes);
+                              std::span<const std::byte> payload);
+  Result<std::span<const std::byte>> Decompress(
+      const logchannel::wire::Entries& entries,
+      std::span<const std::byte> payload);
   Awaitable<void> AckLoop();
   Awaitable<Status> Acknowledge();
   void Lose(const Status& why);
+  void NoteDamage(const Status& found);
 
   // --- backup_end.cc
   Awaitable<Outcome> Refuse(Status why);
@@ -122,6 +131,8 @@ class BackupAgent::Impl final : public replay::EngineListener {
   fencing::LeaseGrant lease_;  // of the outputs that we acknowledge
   uint64_t epoch_;  // the Hello's; one more once acquired. Of heartbeats.
   uint64_t log_bytes_ = 0;
+  // Agreed on in HelloReply, or null.
+  std::unique_ptr<logchannel::EntryDecompressor> decompressor_;
   uint64_t peer_released_ = 0;
   LogPosition told_replayed_ = 0;  // in the last Ack
   LogPosition clone_ = 0;          // CloneDone's
@@ -136,9 +147,11 @@ class BackupAgent::Impl final : public replay::EngineListener {
   std::optional<std::string> stop_;        // this host's reason
   std::optional<std::string> vm_gone_;     // the primary's VM died, and how
   std::optional<Status> broken_;           // the engine contradicts the primary
+  std::optional<Status> damage_;           // our ring holds no log any more
   bool guest_shutdown_ = false;
   bool ending_ = false;  // the loops must end
-  // The planned failover that is being answered.
+  // The primary's Handover, until the log is executed; then it is answered.
+  std::optional<Time> handover_asked_;
   bool handover_ = false;
   std::optional<Result<replay::LiveResult>> live_;
 
@@ -155,6 +168,7 @@ class BackupAgent::Impl final : public replay::EngineListener {
   boost::asio::steady_timer beat_timer_;
   boost::asio::steady_timer pause_timer_;  // the acknowledger's
   primary::Tasks tasks_;
+  std::unique_ptr<primary::EngineWatch> engine_watch_;  // once entitled
 };
 
 }  // namespace ft::backup

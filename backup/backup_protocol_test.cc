@@ -22,6 +22,7 @@ using asio::awaitable;
 using asio::ip::tcp;
 using logchannel::LogPosition;
 using logchannel::wire::FrameHeader;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using Fault = fencing::MemoryTestAndSet::Fault;
 
@@ -58,6 +59,7 @@ class BackupProtocolTest : public PairTest {
     hello.set_engine_build("test-build");
     *hello.mutable_vm() = replay::ToWire(vm_);
     hello.set_heartbeat_port(beats_a_->port());
+    for (const std::string& name : offer_) hello.add_compression(name);
     co_await Send(header);
     auto frame = co_await connection_->Receive(5s);
     EXPECT_TRUE(frame.ok()) << frame.status().ToString();
@@ -140,6 +142,7 @@ class BackupProtocolTest : public PairTest {
     co_await AwaitAck(kCloneEnd + 120);
   }
 
+  std::vector<std::string> offer_;  // Hello's compression
   std::shared_ptr<logchannel::Connection> connection_;
   logchannel::wire::HelloReply reply_;
 };
@@ -372,6 +375,46 @@ TEST_F(BrokenPrimaryTest, RecordThatIsNotThePrimarys) {
   connection_->Close();
   ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
   EXPECT_EQ(backup_end_->end, End::kRefused);
+}
+
+// --- Compressed log.
+
+TEST_F(BackupProtocolTest, Compressed_WhenItWasNotAgreedOn) {
+  Play([this]() -> awaitable<void> {
+    co_await Greet();  // offers nothing
+    EXPECT_EQ(reply_.compression(), "");
+    co_await Clone();
+    FrameHeader header = Header();
+    header.mutable_entries()->set_first(kCloneEnd);
+    header.mutable_entries()->set_size(100);
+    const Status sent =
+        co_await connection_->Send(header, std::vector<std::byte>(20));
+    EXPECT_TRUE(sent.ok());
+    co_await ExpectHangUp();
+  });
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  EXPECT_EQ(backup_end_->end, End::kHalted);
+  EXPECT_THAT(story_, Contains(HasSubstr("which was not agreed on")));
+}
+
+TEST_F(BackupProtocolTest, Compressed_DamageEndsTheConnectionNothingApplied) {
+  offer_ = {"lz4", "zstd"};
+  Play([this]() -> awaitable<void> {
+    co_await Greet();
+    EXPECT_EQ(reply_.compression(), "zstd");
+    co_await Clone();
+    FrameHeader header = Header();
+    header.mutable_entries()->set_first(kCloneEnd);
+    header.mutable_entries()->set_size(100);
+    const Status sent =
+        co_await connection_->Send(header, std::vector<std::byte>(20));
+    EXPECT_TRUE(sent.ok());
+    co_await ExpectHangUp();
+  });
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  EXPECT_THAT(story_, Contains(HasSubstr("compressed log of 100 bytes, 20 on "
+                                         "the wire, is damaged")));
+  EXPECT_EQ(backup_->metrics().received, kCloneEnd);
 }
 
 }  // namespace

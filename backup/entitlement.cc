@@ -48,11 +48,15 @@ void Entitlement::OnAppended(LogPosition position) {
   received_ = position;
 }
 
-void Entitlement::OnReplayed(LogPosition position) {
-  FT_CHECK(position >= replayed_ && position <= received_)
-      << "replayed through " << position << " after " << replayed_
-      << ", received " << received_;
+Status Entitlement::OnReplayed(LogPosition position) {
+  if (position < replayed_ || position > received_) {
+    return Status::Invalid("the engine here says it replayed " +
+                           std::to_string(position) + " after " +
+                           std::to_string(replayed_) + ", received " +
+                           std::to_string(received_));
+  }
   replayed_ = position;
+  return Status::Ok();
 }
 
 Status Entitlement::OnProtect(LogPosition position) {

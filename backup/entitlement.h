@@ -37,8 +37,9 @@ class Entitlement {
   Status CheckEntries(LogPosition first) const;
   // Everything before `position` is in the ring. Monotonic.
   void OnAppended(LogPosition position);
-  // The engine has executed everything before `position`. Monotonic.
-  void OnReplayed(LogPosition position);
+  // The engine says that it has executed everything before `position`.
+  // Refused when that went back, or exceeds what is received.
+  Status OnReplayed(LogPosition position);
   Status OnProtect(LogPosition position);
   // VmGone and Handover: the log ends at `position`, and we hold all of it.
   Status CheckFinal(LogPosition position) const;

@@ -64,5 +64,16 @@ TEST(Entitlement, FinalPositionIsWhatWasReceived) {
   EXPECT_TRUE(entitlement.CheckFinal(300).ok());
 }
 
+// The engine's word comes out of a ring that may be damaged.
+TEST(Entitlement, ReplayedIsBetweenTheLastWordAndReceived) {
+  Entitlement entitlement = Following(100);
+  entitlement.OnAppended(300);
+  EXPECT_TRUE(entitlement.OnReplayed(200).ok());
+  EXPECT_FALSE(entitlement.OnReplayed(199).ok());
+  EXPECT_FALSE(entitlement.OnReplayed(301).ok());
+  EXPECT_EQ(entitlement.replayed(), 200u);
+  EXPECT_TRUE(entitlement.OnReplayed(300).ok());
+}
+
 }  // namespace
 }  // namespace ft::backup

@@ -13,10 +13,12 @@ struct Outlook {
   bool gone = false;            // our engine has ended
   bool guest_shutdown = false;  // ... because the guest powered off
   bool broken = false;          // our engine contradicts the primary
+  bool damaged = false;         // our ring
   bool bye = false;             // the primary said Bye
   bool stop = false;            // this host gives the backup up
+  bool silent = false;          // our engine, while the primary is heard
   bool clone_late = false;      // the clone did not arrive in time
-  bool handover = false;        // a planned failover is to be answered
+  bool handover = false;        // a planned failover; the log is executed
 };
 
 enum class Turn {
@@ -25,8 +27,10 @@ enum class Turn {
   kLeaveShutdown,
   kLeaveGone,
   kLeaveBroken,
+  kLeaveDamaged,
   kConfirmBye,
   kLeaveStopped,
+  kLeaveSilent,
   kLeaveCloneLate,
   // Arbitration::OnHandover.
   kHandover,
@@ -39,8 +43,10 @@ constexpr Turn NextTurn(const Outlook& outlook) {
   if (outlook.gone && outlook.guest_shutdown) return Turn::kLeaveShutdown;
   if (outlook.gone) return Turn::kLeaveGone;
   if (outlook.broken) return Turn::kLeaveBroken;
+  if (outlook.damaged) return Turn::kLeaveDamaged;
   if (outlook.bye) return Turn::kConfirmBye;
   if (outlook.stop) return Turn::kLeaveStopped;
+  if (outlook.silent) return Turn::kLeaveSilent;
   if (outlook.clone_late) return Turn::kLeaveCloneLate;
   if (outlook.handover) return Turn::kHandover;
   return Turn::kWatch;

@@ -3,6 +3,8 @@
 // Both agents against each other: every way a protection can go.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "backup/pair_for_test.h"
 
 namespace ft::backup {
@@ -201,6 +203,45 @@ TEST_F(PairTest, PlannedFailover_BackupWithoutCarrierRefusesAndVmRunsOn) {
   EXPECT_GT(CheckOutputs(), before);
 }
 
+// It asks for the VM when it has executed the log, not before: as long as
+// hostA can have its VM back nobody else does.
+TEST_F(PairTest, PlannedFailover_BackupThatExecutesNothingRefuses) {
+  backup_options_.handover_drain_timeout = 300ms;
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  RunFor(50ms);
+  const Status moved = Await(primary_->Failover());
+  EXPECT_THAT(moved.message(), HasSubstr("did not execute the log"));
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(Record().epoch, 1u);
+  kill(backup_->engine()->process().pid(), SIGCONT);
+  const uint64_t before = CheckOutputs();
+  RunFor(200ms);
+  EXPECT_GT(CheckOutputs(), before) << "the VM does not run on";
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+}
+
+TEST_F(PairTest, PlannedFailover_BackupThatDiesWhileItDrainsLosesNothing) {
+  primary_options_.farewell_timeout = 3s;
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  RunFor(50ms);
+  Status moved;
+  boost::asio::co_spawn(
+      io_, primary_->Failover(),
+      [&](std::exception_ptr, Status status) { moved = std::move(status); });
+  RunFor(200ms);
+  ASSERT_EQ(primary_->state(), primary::State::kHandingOver);
+  backup_->engine()->Kill();
+  ASSERT_TRUE(BothEnded());
+  EXPECT_FALSE(moved.ok());
+  EXPECT_EQ(primary_end_->end, primary::End::kAlone) << primary_end_->why;
+  EXPECT_EQ(Record().holder, "hostA");
+  const uint64_t before = CheckOutputs();
+  RunFor(100ms);
+  EXPECT_GT(CheckOutputs(), before) << "the VM does not run on";
+}
+
 TEST_F(PairTest, Disable_ByeNeverContends) {
   Protect();
   primary_->Disable("test");
@@ -285,6 +326,7 @@ TEST_F(PairTest, NotEntitled_NeverContends) {
 // into a ring of one: everything fills up, nothing is lost or cut.
 TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   Words("burst=5 size=4000");
+  backup_options_.engine_watchdog.silence = 60s;
   Protect();
   RunFor(50ms);
   kill(backup_->engine()->process().pid(), SIGSTOP);
@@ -303,6 +345,115 @@ TEST_F(PairTest, SlowBackup_ThrottlesThePrimary) {
   ASSERT_TRUE(BothEnded());
   EXPECT_EQ(backup_end_->end, End::kLive);
   CheckOutputs();
+}
+
+// --- Compression.
+
+TEST_F(PairTest, Compression_SavesBytesAndChangesNothing) {
+  Words("size=200");
+  Protect();
+  RunFor(500ms);
+  const primary::PrimaryMetrics metrics = primary_->metrics();
+  EXPECT_LT(metrics.wire_bytes, metrics.log_bytes / 2);
+  EXPECT_LT(metrics.wire_mbit_per_s, metrics.log_mbit_per_s / 2);
+  EXPECT_EQ(backup_->metrics().received, primary_->metrics().received);
+  engine_a_->Kill();
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(backup_end_->end, End::kLive);
+  RunFor(50ms);
+  CheckOutputs();
+}
+
+TEST_F(PairTest, Compression_OnlyIfBothWantIt) {
+  Words("size=200");
+  backup_options_.compression = false;
+  Protect();
+  RunFor(200ms);
+  EXPECT_GT(primary_->metrics().wire_bytes, primary_->metrics().log_bytes);
+}
+
+// As one of an older release, that knows nothing of it.
+TEST_F(PairTest, Compression_IsNotOfferedByAPrimaryThatDoesNotWantIt) {
+  Words("size=200");
+  primary_options_.compression = false;
+  Protect();
+  RunFor(200ms);
+  EXPECT_EQ(backup_->hello().compression_size(), 0);
+  EXPECT_GT(primary_->metrics().wire_bytes, primary_->metrics().log_bytes);
+}
+
+// --- An engine that is stopped alone.
+
+TEST_F(PairTest, StoppedEngine_IsEndedAndTheBackupTakesOver) {
+  primary_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  RunFor(100ms);
+  kill(engine_a_->process().pid(), SIGSTOP);
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(primary_end_->end, primary::End::kVmGone);
+  EXPECT_TRUE(primary_end_->handed_over);
+  EXPECT_EQ(primary_end_->reason, "host-failure");
+  EXPECT_THAT(primary_end_->why, HasSubstr("no sign of life for 400 ms"));
+  EXPECT_FALSE(Runs(engine_a_.get()));
+  ASSERT_EQ(backup_end_->end, End::kLive) << backup_end_->why;
+  EXPECT_THAT(backup_end_->why, HasSubstr("no sign of life for 400 ms"));
+  EXPECT_EQ(Record().holder, "hostB");
+  RunFor(50ms);
+  CheckOutputs();
+}
+
+TEST_F(PairTest, StoppedEngine_ForAMomentStaysProtected) {
+  primary_options_.engine_watchdog.silence = 1000ms;
+  Protect();
+  kill(engine_a_->process().pid(), SIGSTOP);
+  RunFor(300ms);
+  kill(engine_a_->process().pid(), SIGCONT);
+  RunFor(1200ms);
+  EXPECT_FALSE(primary_end_);
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(Record().epoch, 1u);
+}
+
+// Nothing moves in the ring; both engines are asked, and answer.
+TEST_F(PairTest, IdleGuest_IsNotAccused) {
+  Words("burst=0");
+  primary_options_.engine_watchdog.silence = 400ms;
+  backup_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  const LogPosition committed = engine_a_->ring().committed();
+  RunFor(1500ms);
+  EXPECT_EQ(engine_a_->ring().committed(), committed) << "it is not idle";
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(backup_->state(), State::kProtected);
+}
+
+// Both ftds stand still, here by not running the loop. Idle engines gave no
+// sign in that time, and nobody was there to take one.
+TEST_F(PairTest, PauseOfFtdAccusesNoEngine) {
+  Words("burst=0");
+  primary_options_.engine_watchdog.silence = 400ms;
+  backup_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  std::this_thread::sleep_for(1200ms);
+  RunFor(500ms);
+  EXPECT_EQ(primary_->state(), primary::State::kProtected);
+  EXPECT_EQ(backup_->state(), State::kProtected);
+  EXPECT_TRUE(Runs(engine_a_.get()));
+}
+
+TEST_F(PairTest, StoppedBackupEngine_IsGivenUpByItsOwnHost) {
+  backup_options_.engine_watchdog.silence = 400ms;
+  Protect();
+  kill(backup_->engine()->process().pid(), SIGSTOP);
+  ASSERT_TRUE(BothEnded());
+  EXPECT_EQ(primary_end_->end, primary::End::kAlone);
+  EXPECT_EQ(primary_end_->reason, "host-failure");
+  EXPECT_THAT(primary_end_->why, HasSubstr("no sign of life for 400 ms"));
+  EXPECT_EQ(backup_end_->end, End::kHalted);
+  EXPECT_EQ(Record().epoch, 1u) << "a Bye needs no test-and-set";
+  const uint64_t before = CheckOutputs();
+  RunFor(100ms);
+  EXPECT_GT(CheckOutputs(), before);
 }
 
 // A backup at half its primary's speed: the primary is slowed down to it.

@@ -118,8 +118,11 @@ void LogFacts(const json::object& vm, std::string* text) {
                    NumberOf(vm, "execution_lag_ms_p50"),
                    NumberOf(vm, "execution_lag_ms_p99")));
   Fact(text, "log",
-       fmt::format("{:.2f} Mbit/s, {} bytes since the clone",
-                   NumberOf(vm, "log_mbit_per_s"), CountOf(vm, "log_bytes")));
+       fmt::format("{:.2f} Mbit/s, {:.2f} on the wire; {} bytes since the "
+                   "clone, {} on the wire",
+                   NumberOf(vm, "log_mbit_per_s"),
+                   NumberOf(vm, "log_wire_mbit_per_s"),
+                   CountOf(vm, "log_bytes"), CountOf(vm, "log_wire_bytes")));
   Fact(text, "output delay",
        fmt::format("p50 {} us, p99 {} us; {} outputs held",
                    CountOf(vm, "output_delay_us_p50"),

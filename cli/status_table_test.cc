@@ -24,7 +24,8 @@ constexpr char kStatus[] = R"({"host":"hostA","vms":[
    "engine_running":true,"execution_lag_ms":1.25,
    "positions":{"committed":100,"sent":90,"received":80,"replayed":70,
                 "released":60},
-   "log_mbit_per_s":0.5,"failover":{"detect_ms":1,"test_and_set_ms":2,
+   "log_mbit_per_s":0.5,"log_wire_mbit_per_s":0.25,
+   "failover":{"detect_ms":1,"test_and_set_ms":2,
                                     "drain_ms":3,"total_ms":6},
    "since":"2026-11-21T07:45:57.123Z","why":"lost hostB"},
   {"name":"a-longer-name","role":"none","state":"disabled","reason":""}]})";
@@ -50,6 +51,7 @@ TEST(RenderDetails, ShowsPositionsAndTheLastFailover) {
   std::string text = RenderDetails(Parse(kStatus));
   EXPECT_THAT(text, HasSubstr("vm1 on hostA"));
   EXPECT_THAT(text, HasSubstr("committed 100, sent 90, received 80"));
+  EXPECT_THAT(text, HasSubstr("0.50 Mbit/s, 0.25 on the wire"));
   EXPECT_THAT(text, HasSubstr("6.0 ms: detect 1.0"));
   EXPECT_THAT(text, HasSubstr("pid 123"));
 }

@@ -18,7 +18,7 @@ using logchannel::LogRing;
 Status CopyAll(const LogRing& ring, ArchivedLogWriter& archive) {
   std::vector<std::byte> buffer(logchannel::kEntryBytesMax);
   for (;;) {
-    auto size = ring.CopyEntries(archive.end(), buffer);
+    auto size = ring.ReadEntries(archive.end(), buffer);
     if (!size.ok()) return size.status();
     if (*size == 0) return archive.Finish();
     const std::span<const std::byte> entries(buffer.data(), *size);

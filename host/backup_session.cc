@@ -27,8 +27,13 @@ backup::BackupOptions AgentOptions(const HostContext& context) {
   options.own_heartbeat_port = config.heartbeat_port;
   options.detector.interval =
       std::chrono::milliseconds(config.timeouts.heartbeat_ms);
+  options.detector.longest_gap = 2 * options.detector.interval;
   options.detector.silence =
       std::chrono::milliseconds(config.timeouts.silence_ms);
+  options.engine_watchdog.silence =
+      std::chrono::milliseconds(config.timeouts.engine_silence_ms);
+  options.engine_watchdog.longest_gap = options.detector.longest_gap;
+  options.compression = config.compression == Compression::kZstd;
   options.uplink_up = context.uplink_up;
   return options;
 }

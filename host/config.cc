@@ -16,6 +16,7 @@ void ReadTimeouts(TableReader& top, Timeouts* out) {
     t.Read("heartbeat_ms", &out->heartbeat_ms, 5, 10'000);
     t.Read("silence_ms", &out->silence_ms, 20, 600'000);
     t.Read("primary_silence_ms", &out->primary_silence_ms, 20, 600'000);
+    t.Read("engine_silence_ms", &out->engine_silence_ms, 100, 600'000);
     t.Read("protect_ms", &out->protect_ms, 1'000, 3'600'000);
     t.Read("stop_ms", &out->stop_ms, 100, 600'000);
     uint32_t shortest = std::min(out->silence_ms, out->primary_silence_ms);
@@ -26,6 +27,29 @@ void ReadTimeouts(TableReader& top, Timeouts* out) {
           "a single lost datagram would be a failover: raise silence_ms and "
           "primary_silence_ms, or lower heartbeat_ms"));
     }
+    if (out->engine_silence_ms < 10 * out->heartbeat_ms) {
+      t.Fail(Status::Invalid(
+          fmt::format("{}: silence of {} ms is less than ten beats of {} ms",
+                      t.Where("engine_silence_ms"), out->engine_silence_ms,
+                      out->heartbeat_ms),
+          "the engine is asked once in a while, at a beat: raise "
+          "engine_silence_ms, or lower heartbeat_ms"));
+    }
+    top.Fail(t.Finish());
+  }
+}
+
+void ReadLog(TableReader& top, Config* config) {
+  for (TableReader& t : top.Table("log")) {
+    std::string compression = "zstd";
+    t.Read("compression", &compression);
+    if (compression != "zstd" && compression != "none") {
+      t.Fail(Status::Invalid(fmt::format("{}: compression \"{}\" is not known",
+                                         t.Where("compression"), compression),
+                             "write \"zstd\" or \"none\""));
+    }
+    config->compression =
+        compression == "zstd" ? Compression::kZstd : Compression::kNone;
     top.Fail(t.Finish());
   }
 }
@@ -114,6 +138,7 @@ Result<Config> FromFile(const TomlFile& file, const std::string& name) {
   ReadNetwork(top, &config);
   ReadHosts(top, &config);
   ReadTimeouts(top, &config.timeouts);
+  ReadLog(top, &config);
   if (Status status = top.Finish(); !status.ok()) return status;
   return config;
 }

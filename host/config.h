@@ -29,11 +29,18 @@ struct Timeouts {
   // ... and a primary its backup a little earlier: when only the link between
   // them is cut, the side that serves the clients wins, and nobody notices.
   uint32_t primary_silence_ms = 400;
+  // An engine of a protected VM that neither moves nor answers for so long is
+  // given up: the primary's is ended and the backup takes over, the backup's
+  // is no backup any more. Longer than the stalls of a busy host or a slow
+  // disk, shorter than clients bear.
+  uint32_t engine_silence_ms = 2000;
   // `ftctl enable` gives up when the VM is not protected after this.
   uint32_t protect_ms = 120'000;
   // `ftctl stop` ends the engine's process after this.
   uint32_t stop_ms = 5'000;
 };
+
+enum class Compression { kNone, kZstd };
 
 struct Config {
   std::string path;  // of the file itself; for messages
@@ -53,6 +60,8 @@ struct Config {
   std::string uplink;
   std::map<std::string, PeerHost> hosts;
   Timeouts timeouts;
+  // [log] compression: of the log between the hosts; both must want it.
+  Compression compression = Compression::kZstd;
 
   std::string socket_path() const { return run_dir + "/ftd.sock"; }
   std::string lock_path() const { return run_dir + "/ftd.lock"; }

@@ -57,6 +57,26 @@ TEST(Config, HostsAndTimeoutsAreRead) {
   EXPECT_EQ(config->clone_port_first, 100);
 }
 
+TEST(Config, EngineSilenceIsReadAndAtLeastTenBeats) {
+  auto config =
+      ParseConfig(With("[timeouts]\nengine_silence_ms = 700\n"), "ftd.toml");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->timeouts.engine_silence_ms, 700u);
+  EXPECT_THAT(Refusal(With("[timeouts]\nheartbeat_ms = 100\n"
+                           "engine_silence_ms = 900\n")),
+              HasSubstr("less than ten beats of 100 ms"));
+}
+
+TEST(Config, CompressionIsReadAndOnlyWhatIsKnown) {
+  auto config =
+      ParseConfig(With("[log]\ncompression = \"none\"\n"), "ftd.toml");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->compression, Compression::kNone);
+  EXPECT_THAT(Refusal(With("[log]\ncompression = \"gzip\"\n")),
+              HasSubstr("ftd.toml:5: compression \"gzip\" is not known; write "
+                        "\"zstd\" or \"none\""));
+}
+
 TEST(Config, UnknownKeyIsRefusedByNameAndLine) {
   std::string line = Refusal(With("colour = \"x\"\n"));
   EXPECT_THAT(line, HasSubstr("ftd.toml:4: unknown key colour"));

@@ -156,7 +156,9 @@ EngineLauncher::Attach(replay::VmDefinition vm, pid_t pid) {
 
 void EngineLauncher::CleanUp(const replay::VmDefinition& vm,
                              replay::Engine& engine) {
-  engine.RemoveFiles();
+  // One that SIGKILL has not ended yet keeps its ring: LivePid() finds it, and
+  // nobody starts another beside it.
+  if (!engine.running()) engine.RemoveFiles();
   DeleteTaps(vm);
 }
 

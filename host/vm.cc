@@ -154,6 +154,7 @@ Status Vm::BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
                     Name(condition_.role)),
         fmt::format("ftctl stop {} there first", name()));
   }
+  if (Status status = CheckNoStrayEngine(); !status.ok()) return status;
   session_ = session;
   before_backup_ = condition_;
   definition_before_ = definition_;

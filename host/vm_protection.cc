@@ -69,7 +69,12 @@ primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
   options.epoch = condition_.epoch;
   options.vm = definition_;
   options.detector.interval = milliseconds(config.timeouts.heartbeat_ms);
+  options.detector.longest_gap = 2 * options.detector.interval;
   options.detector.silence = milliseconds(config.timeouts.primary_silence_ms);
+  options.engine_watchdog.silence =
+      milliseconds(config.timeouts.engine_silence_ms);
+  options.engine_watchdog.longest_gap = options.detector.longest_gap;
+  options.compression = config.compression == Compression::kZstd;
   options.uplink_up = context_.uplink_up;
   return options;
 }

@@ -81,6 +81,8 @@ Vm::Awaitable<json::object> Vm::Describe() {
   o["execution_lag_ms_p99"] = m.execution_lag_ms_p99;
   o["log_bytes"] = session_ ? session_->metrics().log_bytes : m.log_bytes;
   o["log_mbit_per_s"] = m.log_mbit_per_s;
+  o["log_wire_bytes"] = m.wire_bytes;
+  o["log_wire_mbit_per_s"] = m.wire_mbit_per_s;
   o["clone_pause_ms"] = m.clone_pause_ms;
   o["clone_total_ms"] = m.clone_total_ms;
   o["test_and_set_ms"] = m.test_and_set_ms;

@@ -173,63 +173,91 @@ uint64_t LogRing::owner_beat() const { return Load(ring_->owner_beat); }
 size_t LogRing::free_bytes() const {
   const LogPosition consumed = this->consumed();
   const LogPosition committed = this->committed();
-  FT_CHECK(committed - consumed <= data_size_)
-      << path_ << ": committed " << committed << ", consumed " << consumed;
+  if (committed - consumed > data_size_) return data_size_;
   return data_size_ - (committed - consumed);
 }
 
-size_t LogRing::ReadEntries(LogPosition from, std::span<std::byte> out) const {
-  const Result<size_t> total = CopyEntries(from, out);
-  FT_CHECK(total.ok()) << total.status().message();
-  return *total;
+Status LogRing::Damaged(const std::string& what) const {
+  return Status::Invalid("log ring " + path_ + " is damaged: " + what);
 }
 
-Result<size_t> LogRing::CopyEntries(LogPosition from,
+Status LogRing::CheckHeader(Direction expected) const {
+  struct Word {
+    const char* name;
+    uint64_t found, expected;
+  };
+  for (const Word& word :
+       {Word{"magic", Load(ring_->magic), FT_RING_MAGIC},
+        Word{"version", Load(ring_->version), FT_RING_VERSION},
+        Word{"data_size", Load(ring_->data_size), data_size_},
+        Word{"direction", Load(ring_->direction),
+             static_cast<uint32_t>(expected)}}) {
+    if (word.found == word.expected) continue;
+    return Damaged(word.name + (" " + std::to_string(word.found)) +
+                   ", expected " + std::to_string(word.expected));
+  }
+  return Status::Ok();
+}
+
+// Judged is the copy: what lies in the ring may change at any moment.
+Result<size_t> LogRing::ReadEntries(LogPosition from,
                                     std::span<std::byte> out) const {
   FT_CHECK(out.size() >= kEntryBytesMax) << "room for " << out.size();
   const LogPosition acknowledged = this->acknowledged();
   const LogPosition committed = this->committed();
   if (acknowledged > from || from > committed ||
       committed - from > data_size_) {
-    return Status::Invalid(path_ + ": read from " + std::to_string(from) +
-                           ", acknowledged " + std::to_string(acknowledged) +
-                           ", committed " + std::to_string(committed));
+    return Damaged("read from " + std::to_string(from) + ", acknowledged " +
+                   std::to_string(acknowledged) + ", committed " +
+                   std::to_string(committed));
   }
+  const size_t bytes = std::min<uint64_t>(committed - from, out.size());
+  CopyOut(from, out.first(bytes));
+  return WholeEntries(out.first(bytes), from, committed);
+}
+
+Result<size_t> LogRing::WholeEntries(std::span<const std::byte> bytes,
+                                     LogPosition from,
+                                     LogPosition committed) const {
   size_t total = 0;
-  while (from + total < committed) {
-    const LogPosition position = from + total;
-    std::array<std::byte, kEntryHeaderBytes> word;
-    if (committed - position < word.size()) {
-      return Status::Invalid(
-          path_ + ": entry header at position " + std::to_string(position) +
-          " reaches past committed " + std::to_string(committed));
+  const auto damaged = [&](const std::string& what, bool cut) {
+    const std::string past =
+        cut ? " reaches past committed " + std::to_string(committed) : "";
+    return Damaged(what + " at position " + std::to_string(from + total) +
+                   past);
+  };
+  while (total < bytes.size()) {
+    const std::span<const std::byte> rest = bytes.subspan(total);
+    const uint64_t left = committed - from - total;
+    if (left < kEntryHeaderBytes) return damaged("entry header", true);
+    if (rest.size() < kEntryHeaderBytes) break;
+    const auto header = DecodeEntryHeader(rest.first<kEntryHeaderBytes>());
+    if (!header.ok()) return damaged(header.status().message(), false);
+    const size_t size = header->entry_bytes();
+    if (size > left) {
+      return damaged("entry of " + std::to_string(size) + " bytes", true);
     }
-    CopyOut(position, word);
-    const auto header = DecodeEntryHeader(word);
-    if (!header.ok()) {
-      return Status::Invalid(path_ + ": " + header.status().message() +
-                             " at position " + std::to_string(position));
-    }
-    if (header->entry_bytes() > committed - position) {
-      return Status::Invalid(
-          path_ + ": entry of " + std::to_string(header->payload_bytes) +
-          " bytes at position " + std::to_string(position) +
-          " reaches past committed " + std::to_string(committed));
-    }
-    if (total + header->entry_bytes() > out.size()) break;
-    total += header->entry_bytes();
+    if (size > rest.size()) break;
+    total += size;
   }
-  CopyOut(from, out.first(total));
   return total;
 }
 
-void LogRing::Acknowledge(LogPosition position) {
-  FT_CHECK(direction() == Direction::kRecord) << path_;
-  FT_CHECK(position <= committed())
-      << path_ << ": acknowledge " << position << ", committed " << committed();
-  if (position <= acknowledged()) return;
+Status LogRing::Acknowledge(LogPosition position) {
+  const auto direction = static_cast<uint32_t>(this->direction());
+  if (direction != FT_RING_RECORD) {
+    return Damaged("direction " + std::to_string(direction) + ", expected " +
+                   std::to_string(FT_RING_RECORD));
+  }
+  const LogPosition committed = this->committed();
+  if (position > committed) {
+    return Damaged("acknowledge " + std::to_string(position) + ", committed " +
+                   std::to_string(committed));
+  }
+  if (position <= acknowledged()) return Status::Ok();
   Store(ring_->acknowledged, position);
   RingEngine();
+  return Status::Ok();
 }
 
 void LogRing::SetLease(uint64_t until_ns) {
@@ -248,16 +276,23 @@ void LogRing::SetDenseDigests(bool dense) {
   Store(ring_->digests, digests);
 }
 
-bool LogRing::AppendEntries(LogPosition first,
-                            std::span<const std::byte> entries) {
-  FT_CHECK(direction() == Direction::kReplay) << path_;
-  FT_CHECK(first == committed())
-      << path_ << ": append at " << first << ", committed " << committed();
+Result<bool> LogRing::AppendEntries(LogPosition first,
+                                    std::span<const std::byte> entries) {
   FT_CHECK(entries.size() <= data_size_)
       << path_ << ": " << entries.size() << " bytes can never fit";
   const Status valid = ValidateEntries(entries, first);
   FT_CHECK(valid.ok()) << path_ << ": " << valid.message();
-  if (entries.size() > free_bytes()) return false;
+  const auto direction = static_cast<uint32_t>(this->direction());
+  const LogPosition consumed = this->consumed();
+  const LogPosition committed = this->committed();
+  if (direction != FT_RING_REPLAY || first != committed ||
+      committed - consumed > data_size_) {
+    return Damaged("append at " + std::to_string(first) + ", committed " +
+                   std::to_string(committed) + ", consumed " +
+                   std::to_string(consumed) + ", direction " +
+                   std::to_string(direction));
+  }
+  if (entries.size() > data_size_ - (committed - consumed)) return false;
   if (entries.empty()) return true;
   CopyIn(first, entries);
   Store(ring_->committed, first + entries.size());

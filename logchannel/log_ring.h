@@ -22,9 +22,12 @@
 //     }
 //     ring.CancelSleep();
 //
-// The engine on the other side is trusted to keep ring_layout.h: an entry
-// header or position that breaks it is memory corruption on this host, and
-// FT_CHECK stops ftd before the garbage reaches the backup.
+// What lies in the shared memory is foreign: an engine gone wrong, or whoever
+// else can write the file, may leave anything there. Every word is checked
+// where it is used, and entries after they were copied; damage is a Status
+// that names the ring, what was found and what was expected. It costs that
+// VM, not ftd and its other VMs. FT_CHECK is for what ftd itself gets wrong.
+// (A file that is cut short under the mapping ends ftd by SIGBUS.)
 //
 // Used from one thread (the io_context's). The shared words are read and
 // written with sequentially consistent atomics; nothing else is shared.
@@ -94,8 +97,12 @@ class LogRing {
   LogPosition released() const;      // outputs at or below it have left
   LogPosition peer_released() const;
   uint64_t owner_beat() const;
-  // Replay: how many bytes AppendEntries can take now.
+  // Replay: how many bytes AppendEntries can take now. All of the ring where
+  // positions are damaged: AppendEntries will say so.
   size_t free_bytes() const;
+  // The words that never change, and `expected`, are what they were: a
+  // ring that was written over is noticed even when nothing is read from it.
+  Status CheckHeader(Direction expected) const;
 
   // --- Record.
   // Copies whole entries, oldest first, from log offset `from` on, as many
@@ -105,11 +112,15 @@ class LogRing {
   // so a committed entry always fits and a caller that loops moves forward.
   // Only while the log is kept: stop reading before x-ft-unprotect, after
   // which the engine frees entries that nobody has read.
-  size_t ReadEntries(LogPosition from, std::span<std::byte> out) const;
-  // The backup holds everything before `position` (at most committed()).
+  // Invalid where `from` is not in the ring, or what lies there is no log.
+  // In the direction replay, for who looks at a log after the fact, the ring
+  // has what was appended since the clone and is not overwritten yet.
+  Result<size_t> ReadEntries(LogPosition from, std::span<std::byte> out) const;
+  // The backup holds everything before `position`, which was read from here.
   // Monotonic: an older position changes nothing. Lets the engine release
-  // outputs and reuse the space; rings its doorbell.
-  void Acknowledge(LogPosition position);
+  // outputs and reuse the space; rings its doorbell. Invalid, and nothing
+  // changed, where the ring has less, or another direction.
+  Status Acknowledge(LogPosition position);
   // The output lease, as ring_layout.h's lease_until: nanoseconds of
   // CLOCK_BOOTTIME, 0 or kNoLease. Before the Acknowledge() that it goes
   // with. Rings nobody: what an ended lease keeps back is looked at again
@@ -129,19 +140,15 @@ class LogRing {
   // --- Replay.
   // Appends whole entries (validated by the caller: they came from a peer;
   // FT_CHECKed again here), publishes them and rings the engine's doorbell.
-  // `first` must be committed(). All or nothing: false if there is no room,
-  // then wait for consumed() to move and call again.
-  [[nodiscard]] bool AppendEntries(LogPosition first,
-                                   std::span<const std::byte> entries);
+  // `first` is where the last ones ended. All or nothing: false if there is
+  // no room, then wait for consumed() to move and call again. Invalid where
+  // the ring's positions or direction are not what this side left there.
+  Result<bool> AppendEntries(LogPosition first,
+                             std::span<const std::byte> entries);
   // The primary released every output at or below `position`. Monotonic.
   void SetPeerReleased(LogPosition position);
 
   // --- Both.
-  // As ReadEntries, in either direction and for who looks at a log after the
-  // fact: Invalid where `from` is not in the ring any more, or what lies
-  // there is no log. A replay ring has what was appended since the clone, as
-  // far back as it has not been overwritten.
-  Result<size_t> CopyEntries(LogPosition from, std::span<std::byte> out) const;
   // ftd lives; call at least every 100 ms.
   void Beat();
 
@@ -162,6 +169,11 @@ class LogRing {
   LogRing(std::string path, ft_ring* ring, uint64_t data_size, ScopedFd to_ftd,
           ScopedFd to_engine);
 
+  // "log ring PATH is damaged: " and `what`.
+  Status Damaged(const std::string& what) const;
+  // The size of the whole entries in `bytes`, copied from `from` on.
+  Result<size_t> WholeEntries(std::span<const std::byte> bytes,
+                              LogPosition from, LogPosition committed) const;
   void RingEngine();
   // Between log offsets and plain memory, around the ring's end.
   void CopyOut(LogPosition from, std::span<std::byte> out) const;

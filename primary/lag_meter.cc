@@ -23,6 +23,12 @@ void LagMeter::OnSent(logchannel::LogPosition position, uint64_t bytes,
   if (pending_.size() < kPendingMax) pending_.push_back({position, now});
 }
 
+void LagMeter::OnWire(uint64_t bytes, Time now) {
+  wire_bytes_ += bytes;
+  Roll(now);
+  current_.wire += bytes;
+}
+
 void LagMeter::OnReplayed(logchannel::LogPosition position, Time now) {
   while (!pending_.empty() && pending_.front().position <= position) {
     const float lag = Milliseconds(now - pending_.front().sent);
@@ -63,11 +69,11 @@ void LagMeter::Roll(Time now) {
   current_ = {.begin = now};
 }
 
-double LagMeter::mbit_per_s(Time now) const {
+double LagMeter::Rate(Time now, uint64_t Window::*what) const {
   if (current_.begin == Time{} || now - current_.begin > 2 * kWindow) return 0;
   const bool whole = previous_.begin != Time{};
   const Time begin = whole ? previous_.begin : current_.begin;
-  const uint64_t bytes = current_.bytes + (whole ? previous_.bytes : 0);
+  const uint64_t bytes = current_.*what + (whole ? previous_.*what : 0);
   const double seconds =
       std::max(std::chrono::duration<double>(now - begin).count(), 0.1);
   return static_cast<double>(bytes) * 8 / 1e6 / seconds;

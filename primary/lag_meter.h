@@ -33,6 +33,8 @@ class LagMeter {
 
   // `bytes` of log, ending at `position`, were handed to the connection.
   void OnSent(logchannel::LogPosition position, uint64_t bytes, Time now);
+  // Frames of `bytes` on the wire left; compressed they are smaller.
+  void OnWire(uint64_t bytes, Time now);
   // Monotonic.
   void OnReplayed(logchannel::LogPosition position, Time now);
 
@@ -48,7 +50,9 @@ class LagMeter {
 
   uint64_t log_bytes() const { return log_bytes_; }
   // Megabits per second over the last one to two seconds.
-  double mbit_per_s(Time now) const;
+  double mbit_per_s(Time now) const { return Rate(now, &Window::bytes); }
+  uint64_t wire_bytes() const { return wire_bytes_; }
+  double wire_mbit_per_s(Time now) const { return Rate(now, &Window::wire); }
 
  private:
   struct Pending {
@@ -60,13 +64,16 @@ class LagMeter {
   struct Window {
     Time begin;
     uint64_t bytes = 0;
+    uint64_t wire = 0;
   };
   void Roll(Time now);
+  double Rate(Time now, uint64_t Window::*what) const;
 
   std::deque<Pending> pending_;
   std::vector<float> measured_ms_;  // a ring once full
   size_t next_measured_ = 0;
   uint64_t log_bytes_ = 0;
+  uint64_t wire_bytes_ = 0;
   Window previous_;
   Window current_;
 };

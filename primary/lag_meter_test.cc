@@ -42,6 +42,17 @@ TEST(LagMeter, RateCoversTheLastSeconds) {
   EXPECT_EQ(meter.mbit_per_s(kStart + 60s), 0) << "nothing lately";
 }
 
+TEST(LagMeter, WireHasARateOfItsOwn) {
+  LagMeter meter;
+  for (int i = 0; i < 30; ++i) {
+    meter.OnSent(i, 12500, kStart + i * 100ms);
+    meter.OnWire(1250, kStart + i * 100ms);  // 0.1 Mbit/s
+  }
+  EXPECT_NEAR(meter.mbit_per_s(kStart + 3s), 1.0, 0.1);
+  EXPECT_NEAR(meter.wire_mbit_per_s(kStart + 3s), 0.1, 0.01);
+  EXPECT_EQ(meter.wire_bytes(), 37500u);
+}
+
 TEST(LagMeter, QueueIsBounded) {
   LagMeter meter;
   for (size_t i = 1; i <= 2 * LagMeter::kPendingMax; ++i) {

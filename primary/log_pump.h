@@ -22,6 +22,7 @@
 
 #include "fencing/output_lease.h"
 #include "logchannel/connection.h"
+#include "logchannel/entry_compression.h"
 #include "logchannel/log_ring.h"
 #include "logchannel/ring_doorbell.h"
 #include "primary/lag_meter.h"
@@ -32,16 +33,21 @@ namespace ft::primary {
 class LogPump {
  public:
   // References outlive the pump. Starts at protection.sent(), which it
-  // moves. `lease` is told when each frame was about to be sent.
+  // moves. `lease` is told when each frame was about to be sent. `compressed`:
+  // the backup has agreed to decompress.
   LogPump(boost::asio::io_context& io, logchannel::LogRing& ring,
           std::shared_ptr<logchannel::Connection> connection, uint64_t epoch,
-          Protection& protection, LagMeter& lag, fencing::OutputLease& lease);
+          Protection& protection, LagMeter& lag, fencing::OutputLease& lease,
+          bool compressed = false);
 
-  // Pumps until Stop() (Ok) or until the connection is lost (its status).
-  // Goes on after the engine has died: the ring outlives it.
+  // Pumps until Stop() (Ok), until the connection is lost (its status), or
+  // until what the ring has is no log (damage()). Goes on after the engine
+  // has died: the ring outlives it.
   boost::asio::awaitable<Status> Run();
   void Stop();
 
+  // Not ok once the ring was found damaged: nothing more can be read.
+  const Status& damage() const { return damage_; }
   // Everything committed is handed to the connection.
   bool drained() const;
 
@@ -55,7 +61,9 @@ class LogPump {
   Protection& protection_;
   LagMeter& lag_;
   fencing::OutputLease& lease_;
+  const std::unique_ptr<logchannel::EntryCompressor> compressor_;  // or null
   std::vector<std::byte> frame_;  // kEntryBytesMax
+  Status damage_;
   bool stopped_ = false;
 };
 

@@ -118,7 +118,7 @@ class LogPumpTest : public ::testing::Test {
 TEST_F(LogPumpTest, EntriesAreNeverCut) {
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     ASSERT_TRUE(RunUntil([&] {
-      ring_->Acknowledge(received_);
+      EXPECT_TRUE(ring_->Acknowledge(received_).ok());
       return engine_->CommitRandom(seed, seed * 37 % 9000);
     })) << "entry "
         << seed;
@@ -155,7 +155,7 @@ TEST_F(LogPumpTest, FullRingResumesAfterAcknowledgement) {
   while (engine_->CommitRandom(seed, 1000)) ++seed;
   ASSERT_TRUE(RunUntil([&] { return received_ == ring_->committed(); }));
   EXPECT_FALSE(engine_->CommitRandom(seed, 1000)) << "nothing acknowledged";
-  ring_->Acknowledge(received_);
+  EXPECT_TRUE(ring_->Acknowledge(received_).ok());
   ASSERT_TRUE(engine_->CommitRandom(seed, 1000));
   EXPECT_TRUE(RunUntil([&] { return received_ == ring_->committed(); }));
 }
@@ -167,10 +167,32 @@ TEST_F(LogPumpTest, GoesOnAfterTheEngineDied) {
   EXPECT_TRUE(RunUntil([&] { return received_ == ring_->committed(); }));
 }
 
+// What is no log is not sent, and the connection is not to blame.
+TEST_F(LogPumpTest, DamagedRingEndsIt) {
+  ASSERT_TRUE(engine_->CommitRandom(1, 100));
+  ASSERT_TRUE(RunUntil([&] { return received_ == ring_->committed(); }));
+  const LogPosition whole = received_;
+  ASSERT_TRUE(engine_->CommitRandom(2, 100));
+  engine_->data(whole) = std::byte{0xee};
+  ASSERT_TRUE(RunUntil([&] { return pump_ended_; }));
+  EXPECT_NE(pump_->damage().message().find("is damaged"), std::string::npos)
+      << pump_->damage().message();
+  EXPECT_EQ(received_, whole);
+  EXPECT_TRUE(near_->open());
+}
+
+TEST_F(LogPumpTest, ReleasedBeyondTheLogIsDamage) {
+  engine_->set_released(kStart + (1u << 20));
+  ASSERT_TRUE(engine_->CommitRandom(1, 100));
+  ASSERT_TRUE(RunUntil([&] { return pump_ended_; }));
+  EXPECT_NE(pump_->damage().message().find("released"), std::string::npos)
+      << pump_->damage().message();
+}
+
 TEST_F(LogPumpTest, LostConnectionEndsIt) {
   far_->Close();
   ASSERT_TRUE(RunUntil([&] {
-    ring_->Acknowledge(received_);
+    EXPECT_TRUE(ring_->Acknowledge(received_).ok());
     (void)engine_->CommitRandom(1, 4000);
     return pump_ended_;
   }));

@@ -7,8 +7,10 @@ Turn NextTurn(const Outlook& outlook) {
   if (outlook.gone) return Turn::kVmGone;
   if (outlook.peer_bye) return Turn::kPeerLeft;
   if (outlook.disable) return Turn::kEndByOperator;
+  if (outlook.damaged) return Turn::kGiveEngineUp;
   if (outlook.orphaned) return Turn::kSuspectOurselves;
   if (outlook.stalled) return Turn::kSuspectNoProgress;
+  if (outlook.silent) return Turn::kGiveEngineUp;
   return Turn::kWatch;
 }
 

@@ -21,8 +21,10 @@ struct Outlook {
   bool gone = false;      // our engine has ended
   bool peer_bye = false;  // the backup said Bye
   bool disable = false;   // the operator ends it
+  bool damaged = false;   // our ring
   bool orphaned = false;  // our ftd stood still, the engine paused
   bool stalled = false;   // ProgressWatch
+  bool silent = false;    // our engine, to its EngineWatchdog
 };
 
 enum class Turn {
@@ -35,6 +37,8 @@ enum class Turn {
   // Contend: Suspicion::kRestarted, Suspicion::kNoProgress.
   kSuspectOurselves,
   kSuspectNoProgress,
+  // End our engine, which is to say kVmGone.
+  kGiveEngineUp,
   // Nothing of these: one step of the contender.
   kWatch,
 };

@@ -13,18 +13,24 @@ TEST(Outlook, MostFinalFirst) {
   Outlook outlook{.gone = true,
                   .peer_bye = true,
                   .disable = true,
+                  .damaged = true,
                   .orphaned = true,
-                  .stalled = true};
+                  .stalled = true,
+                  .silent = true};
   EXPECT_EQ(NextTurn(outlook), Turn::kVmGone);
   outlook.gone = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kPeerLeft);
   outlook.peer_bye = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kEndByOperator);
   outlook.disable = false;
+  EXPECT_EQ(NextTurn(outlook), Turn::kGiveEngineUp);
+  outlook.damaged = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kSuspectOurselves);
   outlook.orphaned = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kSuspectNoProgress);
   outlook.stalled = false;
+  EXPECT_EQ(NextTurn(outlook), Turn::kGiveEngineUp);
+  outlook.silent = false;
   EXPECT_EQ(NextTurn(outlook), Turn::kWatch);
 }
 

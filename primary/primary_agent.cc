@@ -112,6 +112,8 @@ PrimaryMetrics PrimaryAgent::Impl::metrics() {
           .execution_lag_ms_p99 = lag_.percentile_ms(99),
           .log_bytes = lag_.log_bytes(),
           .log_mbit_per_s = lag_.mbit_per_s(now),
+          .wire_bytes = lag_.wire_bytes(),
+          .wire_mbit_per_s = lag_.wire_mbit_per_s(now),
           .clone_pause_ms = clone_pause_ms_,
           .clone_total_ms = clone_total_ms_,
           .test_and_set_ms = contest_ ? contest_->test_and_set_ms() : 0};
@@ -137,7 +139,10 @@ void PrimaryAgent::Impl::OnExit(const std::string& why) {
 
 asio::awaitable<void> PrimaryAgent::Impl::BeatLoop() {
   while (!ending_) {
-    engine_.ring().Beat();
+    logchannel::LogRing& ring = engine_.ring();
+    ring.Beat();
+    if (pump_) NoteDamage(ring.CheckHeader(logchannel::Direction::kRecord));
+    if (engine_watch_) engine_watch_->Beat(ring.committed() + ring.released());
     if (peer_heartbeat_port_ != 0) SendHeartbeat();
     SetPace();
     tasks_.Notify();
@@ -204,7 +209,14 @@ asio::awaitable<void> PrimaryAgent::Impl::ReadLoop() {
 
 asio::awaitable<void> PrimaryAgent::Impl::PumpLoop() {
   const Status ended = co_await pump_->Run();
-  if (!ended.ok()) Lose(ended);
+  NoteDamage(pump_->damage());
+  if (!ended.ok() && pump_->damage().ok()) Lose(ended);
+}
+
+void PrimaryAgent::Impl::NoteDamage(const Status& found) {
+  if (found.ok() || damage_) return;
+  damage_ = found;
+  tasks_.Notify();
 }
 
 void PrimaryAgent::Impl::Lose(const Status& why) {
@@ -251,7 +263,7 @@ Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   // while the lease lasts, so that has to be there first.
   lease_.OnAcknowledged(ack.received());
   WriteLease();
-  engine_.ring().Acknowledge(ack.received());
+  NoteDamage(engine_.ring().Acknowledge(ack.received()));
   lag_.OnReplayed(ack.replayed(), Now());
   SetPace();
   // While all is well the beats wake the script often enough.
@@ -265,8 +277,8 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::Watch() {
   for (;;) {
     co_await tasks_.WaitUntil(
         [this] {
-          return gone_ || lost_ || peer_bye_ || disable_ || orphaned_ ||
-                 (handover_asked_ && !handover_result_) ||
+          return gone_ || lost_ || peer_bye_ || disable_ || damage_ ||
+                 orphaned_ || (handover_asked_ && !handover_result_) ||
                  (state_ == State::kStarting &&
                   protection_.phase() == Protection::Phase::kProtected);
         },
@@ -282,8 +294,10 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
   switch (NextTurn({.gone = gone(),
                     .peer_bye = peer_bye_.has_value(),
                     .disable = disable_.has_value(),
+                    .damaged = damage_ && !lost_,
                     .orphaned = orphaned_,
-                    .stalled = stalled_})) {
+                    .stalled = stalled_,
+                    .silent = engine_silent()})) {
     case Turn::kVmGone:
       co_return co_await VmGone();
     case Turn::kPeerLeft:
@@ -297,6 +311,8 @@ asio::awaitable<std::optional<Outcome>> PrimaryAgent::Impl::Look() {
     case Turn::kSuspectNoProgress:
       co_return co_await Decide(contest_->arbitration().Suspect(
           Now(), fencing::Suspicion::kNoProgress));
+    case Turn::kGiveEngineUp:
+      co_return co_await GiveEngineUp();
     case Turn::kWatch:
       break;
   }
@@ -314,6 +330,8 @@ void PrimaryAgent::Impl::NoteProgress() {
   if (state_ == State::kStarting &&
       protection_.phase() == Protection::Phase::kProtected) {
     lag_.BeginPercentiles();
+    engine_watch_ = std::make_unique<EngineWatch>(engine_, tasks_,
+                                                  options_.engine_watchdog);
     SetState(State::kProtected, "in virtual lockstep with " + options_.peer);
   }
   switch (progress_.Look(Now(), protection_.sent(), protection_.received(),
@@ -327,6 +345,12 @@ void PrimaryAgent::Impl::NoteProgress() {
       GiveUp("executed");
       break;
   }
+}
+
+// A connection that is lost may mean that nobody is left to take over: then
+// the store decides first, and an engine that goes on is better than none.
+bool PrimaryAgent::Impl::engine_silent() const {
+  return engine_watch_ && engine_watch_->silent() && !lost_;
 }
 
 void PrimaryAgent::Impl::GiveUp(const std::string& what) {

@@ -34,6 +34,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "fencing/engine_watchdog.h"
 #include "fencing/failure_detector.h"
 #include "logchannel/status.h"
 #include "replay/vm_definition.h"
@@ -76,7 +77,9 @@ enum class End {
   kMoved,
   // The peer won the test-and-set; this engine was killed.
   kFenced,
-  // This VM's engine exited by itself. `handed_over` says whether a backup
+  // This VM's engine exited by itself, or was given up: it stood still, or
+  // its ring is damaged. `handed_over` says
+  // whether a backup
   // was entitled and told to take over.
   kVmGone,
 };
@@ -123,6 +126,11 @@ struct PrimaryOptions {
   // Heartbeat interval and silence; why 400 ms: failure_detector.h.
   fencing::FailureDetectorOptions detector =
       fencing::FailureDetectorOptions::Primary();
+  // Once protected, an engine here that gives no sign of life is ended, so
+  // that the backup takes over.
+  fencing::EngineWatchdogOptions engine_watchdog;
+  // Offer the backup to compress the log.
+  bool compression = true;
   // A connect, and the backup's answer to Hello: it hashes two files and
   // starts an engine, under 2 s on a busy machine.
   std::chrono::milliseconds connect_timeout{2000};
@@ -150,6 +158,9 @@ struct PrimaryMetrics {
          execution_lag_ms_p99 = 0;
   uint64_t log_bytes = 0;     // sent since the clone
   double log_mbit_per_s = 0;  // over the last second
+  // The frames of the log as they were sent, heads included.
+  uint64_t wire_bytes = 0;
+  double wire_mbit_per_s = 0;
   double clone_pause_ms = 0, clone_total_ms = 0;
   double test_and_set_ms = 0;  // of the last decision
 };

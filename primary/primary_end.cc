@@ -15,6 +15,14 @@ using fencing::Action;
 using fencing::HaltReason;
 using logchannel::wire::FrameHeader;
 
+namespace {
+
+// How long an engine that was killed may take to end. An ordinary one with
+// gigabytes of RAM takes some 100 ms.
+constexpr std::chrono::milliseconds kKillTimeout{1000};
+
+}  // namespace
+
 asio::awaitable<bool> RunOnAlone(replay::Engine& engine,
                                  PrimaryListener& listener) {
   while (engine.running()) {
@@ -167,7 +175,10 @@ asio::awaitable<Outcome> PrimaryAgent::Impl::VmGone() {
 // closing the connection: it contends.
 asio::awaitable<void> PrimaryAgent::Impl::TellVmGone() {
   Report(*gone_ + "; telling " + options_.peer);
-  const LogPosition final_position = engine_.ring().committed();
+  // Of a damaged ring nothing more can be sent. All that an output depends
+  // on was.
+  const LogPosition final_position =
+      damage_ ? protection_.sent() : engine_.ring().committed();
   const bool drained = co_await Farewell(
       [this, final_position] { return protection_.sent() == final_position; });
   if (!drained || lost_) co_return;
@@ -176,6 +187,34 @@ asio::awaitable<void> PrimaryAgent::Impl::TellVmGone() {
   header.mutable_vm_gone()->set_reason(*gone_);
   const Status sent = co_await connection_->Send(header);
   if (sent.ok()) co_await Farewell([] { return false; });
+}
+
+// Our engine stands still, and whether for good nobody can tell from here; or
+// its ring is damaged, so that it can be trusted with nothing. It must end
+// before the backup may live without waiting for a lease.
+asio::awaitable<Outcome> PrimaryAgent::Impl::GiveEngineUp() {
+  const std::string what =
+      damage_ ? damage_->message() : engine_watch_->Accusation();
+  Report(what + "; ending it");
+  lease_.Revoke();
+  WriteLease();
+  engine_.Kill();
+  const bool ended = co_await engine_.WaitExit(kKillTimeout);
+  if (ended) {
+    gone_ = what + "; the engine was ended";
+    co_return co_await VmGone();
+  }
+  // In uninterruptible sleep. It executes nothing more: SIGKILL comes first
+  // when it wakes. The backup learns from the lost connection, and waits for
+  // the lease as after any other.
+  Report("the engine did not end within " +
+         std::to_string(kKillTimeout.count()) +
+         " ms after SIGKILL; closing the log channel");
+  StopTraffic();
+  Outcome outcome =
+      Ended(End::kVmGone, "host-failure", what + "; it cannot be ended");
+  outcome.handed_over = protection_.may_be_entitled();
+  co_return outcome;
 }
 
 // The backup said Bye unasked: by its word it never contends, so the output

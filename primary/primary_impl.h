@@ -19,6 +19,7 @@
 #include "logchannel/connection.h"
 #include "logchannel/heartbeat_port.h"
 #include "primary/contest.h"
+#include "primary/engine_watch.h"
 #include "primary/lag_meter.h"
 #include "primary/log_pump.h"
 #include "primary/outlook.h"
@@ -88,12 +89,14 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Status OnAck(const logchannel::wire::Ack& ack);
   void WriteLease();
   void Lose(const Status& why);
+  void NoteDamage(const Status& found);
   void OnHeartbeat(const logchannel::wire::Heartbeat& heartbeat,
                    const std::string& sender);
   void SendHeartbeat();
   Awaitable<Outcome> Watch();
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
+  bool engine_silent() const;
   void GiveUp(const std::string& what);
   void SetPace();
 
@@ -107,6 +110,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Alone(uint64_t epoch, std::string reason, std::string why);
   Awaitable<Outcome> VmGone();
   Awaitable<void> TellVmGone();
+  Awaitable<Outcome> GiveEngineUp();
   Awaitable<Outcome> PeerLeft();
   Awaitable<Outcome> EndByOperator();
   // Nothing: the VM runs on here, protected.
@@ -138,6 +142,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::optional<Status> lost_;           // the connection ended, and why
   std::optional<std::string> peer_bye_;  // the backup's reason
   std::optional<std::string> disable_;   // the operator's reason
+  std::optional<Status> damage_;         // our ring is no log any more
   bool guest_shutdown_ = false;
   bool ending_ = false;  // the loops must end
   // Facts that the script takes back.
@@ -154,6 +159,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   ProgressWatch progress_;
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;
+  bool compressed_ = false;  // agreed on in HelloReply
   uint64_t heartbeat_sequence_ = logchannel::FirstHeartbeatSequence();
   logchannel::HeartbeatOrder heartbeat_order_;
 
@@ -162,6 +168,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   std::unique_ptr<LogPump> pump_;     // from the clone on
   boost::asio::steady_timer beat_timer_;
   Tasks tasks_;
+  std::unique_ptr<EngineWatch> engine_watch_;  // once protected
 };
 
 }  // namespace ft::primary

@@ -86,6 +86,7 @@ class PrimaryProtocolTest : public AgentBed {
     reply.set_accepted(true);
     reply.set_host(host);
     reply.set_clone_port(CloneSink());
+    reply.set_compression(compression_);
     reply.set_heartbeat_port(peer_beats_->port());
     co_await Send(header);
   }
@@ -153,6 +154,7 @@ class PrimaryProtocolTest : public AgentBed {
   LogPosition received_ = 0, protect_ = 0;
   bool bye_ = false, handover_ = false;
   bool echoing_ = false;
+  std::string compression_;  // HelloReply's
   uint64_t sequence_ = 0;
 };
 
@@ -296,6 +298,16 @@ TEST_F(PrimaryProtocolTest, DisableWhileStarting_SaysBye) {
   ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
   EXPECT_EQ(outcome_->end, End::kDisabled);
   EXPECT_EQ(Record().epoch, 1u);
+}
+
+TEST_F(PrimaryProtocolTest, CompressionThatWasNotOfferedIsRefused) {
+  compression_ = "lz4";
+  Play([this] { return Welcome(); });
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kNotStarted);
+  EXPECT_NE(outcome_->status.message().find("compression \"lz4\""),
+            std::string::npos)
+      << outcome_->status.message();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "logchannel/entry_compression.h"
 #include "logchannel/frame.h"
 #include "primary/primary_impl.h"
 
@@ -73,6 +74,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::SendHello() {
   hello.set_engine_build(engine_.ring().engine_build());
   *hello.mutable_vm() = replay::ToWire(options_.vm);
   hello.set_heartbeat_port(options_.own_heartbeat_port);
+  if (options_.compression) hello.add_compression(logchannel::kZstd);
   co_return co_await connection_->Send(header);
 }
 
@@ -93,6 +95,13 @@ Status PrimaryAgent::Impl::CheckReply(const FrameHeader& header) const {
         connection_->peer() + " is " + reply.host() + ", not " + options_.peer,
         "correct [hosts] in ftd's configuration");
   }
+  const bool known =
+      reply.compression().empty() ||
+      (options_.compression && reply.compression() == logchannel::kZstd);
+  if (!known) {
+    return Status::Invalid(options_.peer + " chose compression \"" +
+                           reply.compression() + "\", which was not offered");
+  }
   return Status::Ok();
 }
 
@@ -112,6 +121,7 @@ void PrimaryAgent::Impl::BeginTraffic(
           .own_vm_gone = [this] { return gone(); },
           .report = [this](const std::string& what) { Report(what); }});
   clone_port_ = static_cast<uint16_t>(reply.clone_port());
+  compressed_ = !reply.compression().empty();
   peer_heartbeat_port_ = static_cast<uint16_t>(reply.heartbeat_port());
   heartbeats_.Subscribe(
       vm(),
@@ -141,7 +151,8 @@ asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
   Status sent = co_await connection_->Send(header);
   if (!sent.ok()) co_return sent;
   pump_ = std::make_unique<LogPump>(io_, engine_.ring(), connection_,
-                                    options_.epoch, protection_, lag_, lease_);
+                                    options_.epoch, protection_, lag_, lease_,
+                                    compressed_);
   tasks_.Spawn(PumpLoop());
   co_return Status::Ok();
 }
@@ -186,6 +197,7 @@ Status PrimaryAgent::Impl::Trouble() {
   const std::string& peer = options_.peer;
   if (gone_) return Status::Failed(vm() + ": " + *gone_);
   if (disable_) return Status::Failed(*disable_);
+  if (damage_) return *damage_;
   if (peer_bye_) {
     return Status::Unavailable(peer + " gave up: " + *peer_bye_,
                                "look at `ftctl events` on " + peer);

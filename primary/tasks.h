@@ -4,7 +4,8 @@
 // thread; whoever changes it calls Notify(), and everyone in WaitUntil()
 // looks again. Join() is how an agent ends: nothing of it runs afterwards.
 //
-// Bound: an agent spawns a handful at its start, none later.
+// Bound: an agent spawns a handful at its start, and later one question to
+// its engine at a time.
 #pragma once
 
 #include <chrono>

@@ -183,8 +183,10 @@ EngineProcess& Engine::process() { return *state_->process; }
 logchannel::LogRing& Engine::ring() { return *state_->ring; }
 bool Engine::running() { return state_->process->Running(); }
 
-Engine::Awaitable<Result<EngineState>> Engine::Query() {
-  auto answer = co_await state_->Execute("x-ft-query", json::object());
+Engine::Awaitable<Result<EngineState>> Engine::Query(Milliseconds timeout) {
+  auto state = state_;
+  auto answer =
+      co_await state->qmp->Execute("x-ft-query", json::object(), timeout);
   if (!answer.ok()) co_return answer.status();
   co_return ParseEngineState(*answer);
 }

@@ -92,7 +92,8 @@ class Engine {
   // False once the process has ended (OnExit was or is about to be called).
   bool running();
 
-  Awaitable<Result<EngineState>> Query();
+  Awaitable<Result<EngineState>> Query(
+      Milliseconds timeout = std::chrono::seconds(10));
   // Ends when the clone has ended, not before. `host` is an IPv4 address or a
   // name. On error the VM runs on and its log is discarded again. After
   // `timeout` the clone is cancelled.

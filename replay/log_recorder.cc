@@ -98,12 +98,14 @@ asio::awaitable<void> LogRecorder::Carry() {
   while (co_await bell_.WaitUntil(
       [&] { return stopping_ || ring.committed() > log_->end(); })) {
     if (stopping_) co_return;
-    const size_t size = ring.ReadEntries(log_->end(), buffer);
+    const auto size = ring.ReadEntries(log_->end(), buffer);
+    status_ = size.status();
+    if (!status_.ok()) co_return;
     const auto time = std::chrono::duration_cast<std::chrono::microseconds>(
         steady_clock::now() - begun_);
-    status_ = log_->Append(std::span(buffer.data(), size), time.count());
+    status_ = log_->Append(std::span(buffer.data(), *size), time.count());
+    if (status_.ok()) status_ = ring.Acknowledge(log_->end());
     if (!status_.ok()) co_return;
-    ring.Acknowledge(log_->end());
     co_await asio::post(asio::use_awaitable);
   }
 }

@@ -305,7 +305,10 @@ LogReplay::Awaitable<Result<LogReplay::Where>> LogReplay::State::ExecuteTo(
 LogReplay::Awaitable<Status> LogReplay::State::Feed(
     std::span<const std::byte> entries) {
   auto& ring = engine->ring();
-  while (!stopped() && !stuck && !ring.AppendEntries(fed_to, entries)) {
+  while (!stopped() && !stuck) {
+    const Result<bool> fed = ring.AppendEntries(fed_to, entries);
+    if (!fed.ok()) co_return fed.status();
+    if (*fed) break;
     co_await bell->WaitUntil([&] {
       return stopped() || stuck || ring.free_bytes() >= entries.size();
     });

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "logchannel/archived_log.h"
+#include "logchannel/check.h"
 
 namespace ft::replay {
 
@@ -26,15 +27,17 @@ asio::awaitable<void> LogCarrier::Carry() {
     return stopping_ || (carrying_ && from.committed() > carried_);
   })) {
     if (stopping_) co_return;
-    const size_t size = from.ReadEntries(carried_, buffer);
-    const std::span<const std::byte> entries(buffer.data(), size);
+    const Result<size_t> size = from.ReadEntries(carried_, buffer);
+    FT_CHECK(size.ok()) << size.status().message();
+    const std::span<const std::byte> entries(buffer.data(), *size);
     if (streaming_) {
       if (!co_await ToBackup(carried_, entries)) co_return;
     } else {
       archive_.emplace_back(entries.begin(), entries.end());
     }
-    carried_ += size;
-    from.Acknowledge(carried_);
+    carried_ += *size;
+    const Status taken = from.Acknowledge(carried_);
+    FT_CHECK(taken.ok()) << taken.message();
     co_await asio::post(asio::use_awaitable);
   }
 }
@@ -42,7 +45,10 @@ asio::awaitable<void> LogCarrier::Carry() {
 asio::awaitable<bool> LogCarrier::ToBackup(uint64_t position,
                                            std::span<const std::byte> entries) {
   auto& to = backup_.ring;
-  while (!stopping_ && !to.AppendEntries(position, entries)) {
+  while (!stopping_) {
+    const Result<bool> fed = to.AppendEntries(position, entries);
+    FT_CHECK(fed.ok()) << fed.status().message();
+    if (*fed) break;
     co_await backup_.bell.WaitUntil(
         [&] { return stopping_ || to.free_bytes() >= entries.size(); });
   }

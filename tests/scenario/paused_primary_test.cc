@@ -38,16 +38,58 @@ TEST_F(PausedPrimary, FtdAloneStandsStill) {
   ExpectFailoverAndHalt();
 }
 
-// ftd lives, so hostB hears it, and nobody suspects anybody: the VM stands
-// still as long as its engine does, and goes on.
+// ftd lives, so hostB hears it and suspects nobody. ftd sees its engine give no
+// sign of life, ends it, and says so.
 TEST_F(PausedPrimary, EngineAloneStandsStill) {
   Protect();
-  world_.FreezeEngine(kA, 3 * kSecond);
-  RunFor(2900 * kMs);
+  world_.FreezeEngine(kA, 4 * kSecond);
+  RunFor(1900 * kMs);
+  EXPECT_TRUE(Protected(kA)) << Story();
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 200 * kMs)) << Story();
+  EXPECT_FALSE(Runs(kA));
+  EXPECT_EQ(Record().holder, "hostB");
+}
+
+TEST_F(PausedPrimary, EngineAloneStandsStillForAMoment) {
+  Protect();
+  world_.FreezeEngine(kA, 1500 * kMs);
+  RunFor(1600 * kMs);
   const uint64_t before = Answered();
   RunFor(500 * kMs);
-  EXPECT_TRUE(Protected(kA));
+  EXPECT_TRUE(Protected(kA)) << Story();
   EXPECT_GT(Answered(), before);
+  EXPECT_EQ(Record().epoch, 1u);
+}
+
+// No signal ends it. hostA hangs up and says no more; hostB waits the lease
+// out; the engine ends when it wakes, and sends nothing.
+TEST_F(PausedPrimary, EngineThatCannotBeEnded) {
+  Protect();
+  world_.FreezeEngine(kA, 6 * kSecond, true);
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 3200 * kMs)) << Story();
+  EXPECT_TRUE(Runs(kA));
+  EXPECT_TRUE(Until([this] { return !Runs(kA); }, 4 * kSecond)) << Story();
+  EXPECT_EQ(Record().holder, "hostB");
+}
+
+// Given up as a primary's is, long before it would be for want of progress.
+TEST_F(PausedPrimary, BackupsEngineAloneStandsStill) {
+  Protect();
+  world_.FreezeEngine(kB, 4 * kSecond);
+  RunFor(1900 * kMs);
+  EXPECT_TRUE(Protected(kA)) << Story();
+  EXPECT_TRUE(Until([this] { return Alone(kA); }, 300 * kMs)) << Story();
+  EXPECT_EQ(Record().epoch, 1u) << "a Bye needs no test-and-set";
+}
+
+// The stopped engine is all that is left of the VM: it is not given up while
+// its primary is not heard, and lives when it goes on.
+TEST_F(PausedPrimary, BackupsEngineStandsStillWhenThePrimaryDies) {
+  Protect();
+  world_.FreezeEngine(kB, 4 * kSecond);
+  RunFor(1900 * kMs);
+  world_.KillHost(kA);
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 3 * kSecond)) << Story();
 }
 
 // The engine is stopped while outputs wait for an acknowledgement that is

@@ -230,5 +230,34 @@ TEST_F(Scenario, ThereAndBack_EveryWriteSurvivesTwoFailovers) {
   EXPECT_EQ(Record(), (VmRecord{"vm1", 3, "hostA"}));
 }
 
+// hostB asks for the VM when it has executed the log, not before: until then
+// hostA has all of it, and may go on.
+TEST_F(Scenario, PlannedFailover_BackupDiesWhileItDrains_PrimaryGoesOn) {
+  using Phase = PrimarySide::Phase;
+  Protect();
+  world_.FreezeEngine(kB, 1500 * kMs);
+  RunFor(100 * kMs);
+  Ftd& ftd = *world_.hosts[kA].ftd;
+  ftd.Failover();
+  EXPECT_TRUE(Until([&ftd] {
+    return ftd.primary() != nullptr &&
+           ftd.primary()->phase() == Phase::kAwaitingHandover;
+  })) << Story();
+  RunFor(300 * kMs);
+  EXPECT_EQ(Record().epoch, 1u) << "asked before it had executed the log";
+  world_.KillHost(kB);
+  EXPECT_TRUE(Until([this] { return Alone(kA); }, kSecond)) << Story();
+  EXPECT_EQ(Record().holder, "hostA");
+}
+
+TEST_F(Scenario, PlannedFailover_LateBackupTakesTheVmWhenItHasDrained) {
+  Protect();
+  world_.FreezeEngine(kB, 800 * kMs);
+  RunFor(100 * kMs);
+  world_.hosts[kA].ftd->Failover();
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 2 * kSecond)) << Story();
+  EXPECT_FALSE(Runs(kA));
+}
+
 }  // namespace
 }  // namespace ft::sim

@@ -3,6 +3,7 @@
 
 #include "backup/admission.h"
 #include "backup/backup_agent.h"
+#include "logchannel/check.h"
 #include "logchannel/frame.h"
 #include "replay/vm_definition.h"
 #include "tests/sim/world.h"
@@ -166,7 +167,7 @@ Status BackupSide::Take(const Frame& frame) {
       return status;
     case Frame::Type::kHandover:
       status = entitlement_.CheckFinal(frame.a);
-      if (status.ok()) handover_ = true;
+      if (status.ok()) handover_asked_ = now;
       return status;
     case Frame::Type::kBye:
       bye_ = true;
@@ -188,7 +189,8 @@ Status BackupSide::TakeEntries(const Frame& frame) {
 }
 
 void BackupSide::Acknowledge() {
-  entitlement_.OnReplayed(engine_->consumed());
+  const Status replayed = entitlement_.OnReplayed(engine_->consumed());
+  FT_CHECK(replayed.ok()) << replayed.message();
   told_replayed_ = entitlement_.replayed();
   acknowledged_at_ = ftd_.Now();
   world_.invariants.OnAcknowledged(host_, epoch_, entitlement_.received());
@@ -200,6 +202,7 @@ void BackupSide::Acknowledge() {
 
 // The engine moved on.
 void BackupSide::Replayed() {
+  if (handover_asked_ && Drained()) ftd_.ScriptIn(0);
   if (!contender_ || !entitlement_.following() || !may_take() || lost_ ||
       engine_->consumed() == told_replayed_) {
     return;
@@ -227,10 +230,34 @@ void BackupSide::OnEngineLive() {
   Over({.runs = true, .epoch = won_, .why = "live"});
 }
 
+void BackupSide::OnEngineAnswer() {
+  asking_ = false;
+  watchdog_->OnAnswer(ftd_.Now());
+}
+
 // --- The script.
+
+void BackupSide::WatchEngine() {
+  if (!entitled_) return;
+  if (!watchdog_) watchdog_.emplace(kDefaults.engine_watchdog, ftd_.Now());
+  watchdog_->Look(ftd_.Now(), engine_->consumed());
+  if (asking_ || !watchdog_->wants_answer()) return;
+  asking_ = true;
+  engine_->Ask(Engine::Command::kQuery, ftd_.side_id());
+}
+
+bool BackupSide::engine_silent() {
+  return watchdog_ && watchdog_->silent() && !lost_ &&
+         contender_->detector().silence() <= 2 * kDefaults.detector.interval;
+}
+
+bool BackupSide::Drained() {
+  return engine_->consumed() == entitlement_.received();
+}
 
 void BackupSide::Beats() {
   if (engine_ != nullptr) engine_->Beat();
+  WatchEngine();
   if (contender_) {
     const uint64_t epoch = won_ != 0 ? won_ : epoch_;
     const uint64_t echo = may_take() ? heard_beat_ : 0;
@@ -287,18 +314,26 @@ void BackupSide::Look() {
     contender_->detector().Engage();
   }
   const fencing::Instant now = ftd_.Now();
+  if (handover_asked_ && !Drained() &&
+      now - *handover_asked_ >= kDefaults.handover_drain_timeout) {
+    handover_asked_.reset();
+    Send({.type = Frame::Type::kHandoverReply, .a = 0});
+  }
   const Turn turn = backup::NextTurn(
       {.gone = gone_,
        .broken = broken_,
        .bye = bye_,
+       .silent = engine_silent(),
        .clone_late = !entitlement_.following() && now > deadline_,
-       .handover = handover_});
+       .handover = handover_asked_ && Drained()});
   Action action;
   switch (turn) {
     case Turn::kWatch:
       action = contender_->Step(now, world_.hosts[host_].carrier, gone_);
       break;
     case Turn::kHandover:
+      handover_asked_.reset();
+      handover_ = true;
       action = contender_->arbitration().OnHandover(now);
       break;
     default:
@@ -315,7 +350,7 @@ void BackupSide::Do(const Action& action) {
           host_, "contends for epoch %1: %2", action.epoch + 1,
           static_cast<uint64_t>(*contender_->arbitration().suspicion()));
       world_.invariants.OnContended(host_, epoch_);
-      // From here on the VM is no pair's, by plan.
+      // From here on the VM is no pair's, by plan. Not while it drained.
       if (handover_) world_.excused = true;
       if (!handover_ &&
           world_.options.planted != Planted::kAckAfterContending) {

@@ -2,7 +2,7 @@
 //
 // BackupSide: backup/backup_agent's script, as a state machine. What it
 // decides comes from production code: CheckHello, Entitlement, NextTurn,
-// Contender, LeaseGrant.
+// EngineWatchdog, Contender, LeaseGrant.
 #pragma once
 
 #include <deque>
@@ -11,6 +11,7 @@
 #include "backup/entitlement.h"
 #include "backup/outlook.h"
 #include "fencing/contender.h"
+#include "fencing/engine_watchdog.h"
 #include "fencing/output_lease.h"
 #include "tests/sim/ftd.h"
 
@@ -36,6 +37,7 @@ class BackupSide {
   void OnEngineExit();
   void OnEngineFollows(uint64_t position);
   void OnEngineLive();
+  void OnEngineAnswer();
   void Replayed();
   void Script();
   void Beats();
@@ -59,6 +61,9 @@ class BackupSide {
   void Acknowledge();
   bool may_take() const;
   void Look();
+  void WatchEngine();
+  bool engine_silent();
+  bool Drained();
   void Do(const Action& action);
   void WatchOrWait();
   void Leave();
@@ -76,6 +81,8 @@ class BackupSide {
   fencing::Instant read_again_{};  // the record, while there is no carrier
 
   backup::Entitlement entitlement_;
+  std::optional<fencing::EngineWatchdog> watchdog_;  // once entitled
+  bool asking_ = false;
   std::optional<fencing::Contender> contender_;
   fencing::LeaseGrant lease_;
   uint64_t beat_ = 0, heard_beat_ = 0;
@@ -84,6 +91,7 @@ class BackupSide {
 
   bool entitled_ = false;
   bool gone_ = false, lost_ = false, broken_ = false, bye_ = false;
+  std::optional<fencing::Instant> handover_asked_;
   bool handover_ = false;
   bool live_asked_ = false;
   uint64_t won_ = 0;

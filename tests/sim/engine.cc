@@ -43,6 +43,16 @@ void Engine::Die(const char* why) {
                      [ftd, this] { ftd->OnEngineExit(this); });
 }
 
+void Engine::Kill(const char* why) {
+  const Time wakes = process.frozen_until;
+  if (!process.alive || !uninterruptible || wakes <= world_.now()) {
+    return Die(why);
+  }
+  ++process.incarnation;  // whatever it was about to do
+  world_.Note(host, "engine does not end");
+  world_.schedule.In(process, 0, [this, why] { Die(why); });
+}
+
 // --- The guest.
 
 // A request that came before is answered again and changes nothing.
@@ -178,7 +188,10 @@ void Engine::SwitchToLive() {
 void Engine::Ask(Command command, uint64_t side, uint64_t argument,
                  Engine* target) {
   if (!process.alive) return;  // the answer is its exit
-  const Time delay = world_.random.Between(100, 600) * kUs;
+  // Fixed for a question, so that asking it draws no other run.
+  const Time delay = command == Command::kQuery
+                         ? 300 * kUs
+                         : world_.random.Between(100, 600) * kUs;
   world_.schedule.In(process, delay,
                      [=, this] { Carry(command, side, argument, target); });
 }
@@ -193,6 +206,8 @@ void Engine::Carry(Command command, uint64_t side, uint64_t argument,
                          [this, side, target] { FinishClone(side, target); });
       return;
     }
+    case Command::kQuery:
+      break;
     case Command::kProtect:
       holding_ = true;
       break;

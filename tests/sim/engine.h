@@ -41,6 +41,9 @@ class Engine {
   void AwaitClone();
   // It has ended: by SIGKILL, by itself. ftd hears of it.
   void Die(const char* why);
+  // SIGKILL. In uninterruptible sleep it executes nothing more, and ends when
+  // it wakes.
+  void Kill(const char* why);
 
   // --- The ring, which outlives both processes.
   uint64_t committed() const { return base_ + log_.size(); }
@@ -59,7 +62,7 @@ class Engine {
   void SetPeerReleased(uint64_t position) { peer_released_ = position; }
 
   // --- Commands; each is answered to Ftd::OnEngineAnswer of that side.
-  enum class Command { kClone, kProtect, kUnprotect, kStop, kGoLive };
+  enum class Command { kClone, kProtect, kUnprotect, kStop, kGoLive, kQuery };
   void Ask(Command command, uint64_t side, uint64_t argument = 0,
            Engine* target = nullptr);
 
@@ -79,7 +82,8 @@ class Engine {
 
   Process process;
   const int host;
-  bool slow = false;  // replays a second late
+  bool slow = false;             // replays a second late
+  bool uninterruptible = false;  // while it is frozen
 
  private:
   struct Output {

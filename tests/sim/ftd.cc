@@ -190,6 +190,7 @@ void Ftd::OnEngineAnswer(uint64_t side, Engine::Command command,
                          uint64_t answer) {
   if (side != side_id_) return;
   if (primary_) primary_->OnEngineAnswer(command, answer);
+  if (backup_ && command == Engine::Command::kQuery) backup_->OnEngineAnswer();
   if (recovery_) recovery_->OnEngineAnswer(command);
 }
 

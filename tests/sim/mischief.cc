@@ -99,7 +99,8 @@ void Mischief::Strike(int kind, int host, Time time) {
       return;
     case 6:
     case 7:
-      return world_.FreezeEngine(host, time);
+      // Every fourth in a sleep that no signal ends; not another draw.
+      return world_.FreezeEngine(host, time, time / kMs % 4 == 0);
     case 8:
     case 9:
       return world_.FreezeFtd(host, time);

@@ -168,11 +168,21 @@ void PrimarySide::Pump() {
 
 void PrimarySide::Beats() {
   engine_.Beat();
+  WatchEngine();
   if (contender_) {
     lease_.OnBeatSent(++beat_, ftd_.Now());
     world_.network.SendBeat(host_, {.epoch = epoch_, .sequence = beat_});
   }
   SetPace();
+}
+
+void PrimarySide::WatchEngine() {
+  if (!is_protected()) return;
+  if (!watchdog_) watchdog_.emplace(kDefaults.engine_watchdog, ftd_.Now());
+  watchdog_->Look(ftd_.Now(), engine_.committed() + engine_.released());
+  if (asking_ || !watchdog_->wants_answer()) return;
+  asking_ = true;
+  engine_.Ask(Engine::Command::kQuery, ftd_.side_id());
 }
 
 void PrimarySide::SetPace() {
@@ -225,6 +235,10 @@ void PrimarySide::Script() {
       if (lost_ || late()) return Over({.epoch = epoch_, .why = "VM died"});
       Pump();
       return Tell(Frame::Type::kVmGone);
+    case Phase::kKilling:
+      if (gone_) return VmGone();
+      if (late()) Over({.epoch = epoch_, .why = "VM cannot be ended"});
+      return;
     case Phase::kTelling:
       if (lost_ || late()) Over({.epoch = epoch_, .why = "VM died"});
       return;
@@ -264,6 +278,9 @@ void PrimarySide::OnEngineAnswer(Engine::Command command, uint64_t answer) {
       Await(Phase::kPausing, kDefaults.farewell_timeout);
       handover_sent_ = false;
       return Script();
+    case Engine::Command::kQuery:
+      asking_ = false;
+      return watchdog_->OnAnswer(ftd_.Now());
     case Engine::Command::kGoLive:
       return;
   }
@@ -288,11 +305,13 @@ void PrimarySide::Look() {
                      protection_.replayed()) != Stall::kNone) {
     stalled_ = true;
   }
+  const bool silent = watchdog_ && watchdog_->silent() && !lost_;
   switch (primary::NextTurn({.gone = gone_,
                              .peer_bye = peer_bye_,
                              .disable = disable_,
                              .orphaned = orphaned_,
-                             .stalled = stalled_})) {
+                             .stalled = stalled_,
+                             .silent = silent})) {
     case Turn::kVmGone:
       return VmGone();
     case Turn::kPeerLeft:
@@ -304,6 +323,8 @@ void PrimarySide::Look() {
       return Do(contender_->arbitration().Suspect(now, Suspicion::kRestarted));
     case Turn::kSuspectNoProgress:
       return Do(contender_->arbitration().Suspect(now, Suspicion::kNoProgress));
+    case Turn::kGiveEngineUp:
+      return GiveEngineUp();
     case Turn::kWatch:
       break;
   }
@@ -409,6 +430,14 @@ void PrimarySide::VmGone() {
       Await(Phase::kDraining, kDefaults.farewell_timeout);
       return Script();
   }
+}
+
+void PrimarySide::GiveEngineUp() {
+  world_.Note(host_, "gives its engine up");
+  lease_.Revoke();
+  engine_.SetLease(lease_.until());
+  Await(Phase::kKilling, milliseconds(1000));
+  engine_.Kill("engine killed: no sign of life");
 }
 
 void PrimarySide::Tell(Frame::Type word) {

@@ -2,13 +2,15 @@
 //
 // PrimarySide: primary/primary_agent's script, as a state machine. What it
 // decides comes from production code: Protection, LagMeter, PacePermille,
-// NextTurn, LastWordOf, ProgressWatch, Contender, OutputLease. Here is only
-// the order in which the agent's coroutines use them, and their deadlines.
+// NextTurn, LastWordOf, ProgressWatch, EngineWatchdog, Contender, OutputLease.
+// Here is only the order in which the agent's coroutines use them, and their
+// deadlines.
 #pragma once
 
 #include <optional>
 
 #include "fencing/contender.h"
+#include "fencing/engine_watchdog.h"
 #include "fencing/output_lease.h"
 #include "primary/lag_meter.h"
 #include "primary/outlook.h"
@@ -31,6 +33,7 @@ class PrimarySide {
     kEnding,    // the operator's Bye, waits for its answer
     kDraining,  // the VM died: the rest of the log goes out
     kTelling,   // Bye or VmGone was said
+    kKilling,   // gave its engine up, waits for its end
     kPausing,   // handover: the VM pauses, the log is acknowledged
     kAwaitingHandover,
     kUnprotecting,  // the engine lets go; then this side is over
@@ -78,6 +81,8 @@ class PrimarySide {
   void Alone(uint64_t epoch, const char* why);
   void Halted(const Action& action);
   void VmGone();
+  void WatchEngine();
+  void GiveEngineUp();
   void Tell(Frame::Type word);
   void HandOver();
   void TakeBack(const char* why);
@@ -99,6 +104,8 @@ class PrimarySide {
   primary::Protection protection_;
   primary::LagMeter lag_;
   primary::ProgressWatch progress_;
+  std::optional<fencing::EngineWatchdog> watchdog_;  // once protected
+  bool asking_ = false;
   std::optional<fencing::Contender> contender_;
   fencing::OutputLease lease_;
   uint64_t beat_ = 0, heard_beat_ = 0;

@@ -182,11 +182,12 @@ void World::BootHost(int host) {
   RestartFtd(host);
 }
 
-void World::FreezeEngine(int host, Time time) {
+void World::FreezeEngine(int host, Time time, bool uninterruptible) {
   CountFault();
   Note(host, "engine stopped for %1 ms", time / kMs);
   Engine* engine = hosts[host].engine;
   if (engine != nullptr) {
+    engine->uninterruptible = uninterruptible;
     engine->process.frozen_until =
         std::max(engine->process.frozen_until, now() + time);
   }

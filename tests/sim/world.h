@@ -87,7 +87,7 @@ class World {
   void RestartFtd(int host);
   void KillHost(int host);
   void BootHost(int host);
-  void FreezeEngine(int host, Time time);
+  void FreezeEngine(int host, Time time, bool uninterruptible = false);
   void FreezeFtd(int host, Time time);
   void FreezeHost(int host, Time time);
   void Isolate(int host);  // its links are down and it sees it

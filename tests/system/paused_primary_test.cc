@@ -24,6 +24,8 @@ constexpr milliseconds kMoment{30};
 constexpr milliseconds kLong{4000};
 // Long enough for a failover; an engine without its ftd still runs.
 constexpr milliseconds kShort{1500};
+// Far from what gives an engine up.
+constexpr milliseconds kMomentOfAnEngine{300};
 
 class PausedPrimary : public BedTest {
  protected:
@@ -149,16 +151,53 @@ TEST_F(PausedPrimary, EngineStopsAndFtdDies) {
   ExpectHaltedAndMute();
 }
 
-// ftd lives, so hostB hears it: nobody suspects anybody, the VM stands still
-// with its engine and goes on, protected.
-TEST_F(PausedPrimary, EngineAloneStops_NobodySuspects) {
+// ftd lives, so hostB hears it and suspects nobody. A's ftd sees that its
+// engine gives no sign of life, ends it and tells hostB. SIGCONT finds nobody.
+TEST_F(PausedPrimary, EngineAloneStops_BackupGoesLive) {
   StartProtected();
   Freeze([this] { a().SignalEngine(kVm, SIGSTOP); });
-  std::this_thread::sleep_for(kLong);
+  AwaitFailover(kLong);
+  EXPECT_TRUE(a().Engines().empty());
   a().SignalEngine(kVm, SIGCONT);
-  EXPECT_TRUE(writer_->WaitForMore(50, milliseconds(20000)));
+  EXPECT_NE(Field(b(), "why").find("gave no sign of life for 2000 ms"),
+            std::string::npos)
+      << Field(b(), "why");
+  EXPECT_EQ(Field(b(), "reason"), "host-failure");
+  const std::string events = a().Ftctl({"events", kVm}).out;
+  EXPECT_NE(events.find("gave no sign of life for 2000 ms"), std::string::npos)
+      << events;
+  ExpectHaltedAndMute();
+}
+
+TEST_F(PausedPrimary, EngineAloneStopsForAMoment_StaysProtected) {
+  StartProtected();
+  for (int i = 0; i < 3; ++i) {
+    Freeze([this] { a().SignalEngine(kVm, SIGSTOP); });
+    std::this_thread::sleep_for(kMomentOfAnEngine);
+    a().SignalEngine(kVm, SIGCONT);
+    EXPECT_TRUE(writer_->WaitForMore(50, milliseconds(20000)));
+  }
   EXPECT_EQ(Field(a(), "state"), "protected") << Field(a(), "why");
+  EXPECT_EQ(Field(a(), "epoch"), "1");
   EXPECT_EQ(bed().LiveSides(), 1);
+  ExpectFlawless();
+}
+
+// The backup's host gives it up and says so; the primary runs on, alone.
+TEST_F(PausedPrimary, BackupsEngineAloneStops_PrimaryRunsOnAlone) {
+  StartProtected();
+  b().SignalEngine(kVm, SIGSTOP);
+  EXPECT_TRUE(Eventually(milliseconds(6000), [this] {
+    return Field(a(), "state") == "need-backup";
+  })) << Field(a(), "why");
+  EXPECT_EQ(Field(a(), "reason"), "host-failure");
+  EXPECT_NE(Field(a(), "why").find("gave no sign of life for 2000 ms"),
+            std::string::npos)
+      << Field(a(), "why");
+  EXPECT_EQ(Field(a(), "epoch"), "1");
+  EXPECT_TRUE(writer_->WaitForMore(50, milliseconds(20000)));
+  EXPECT_EQ(bed().LiveSides(), 1);
+  EXPECT_EQ(bed().Engines(), 1);
   ExpectFlawless();
 }
 
