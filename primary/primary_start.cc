@@ -93,6 +93,11 @@ Status PrimaryAgent::Impl::CheckReply(const FrameHeader& header) const {
         connection_->peer() + " is " + reply.host() + ", not " + options_.peer,
         "correct [hosts] in ftd's configuration");
   }
+  for (const uint32_t port : {reply.clone_port(), reply.heartbeat_port()}) {
+    if (port <= UINT16_MAX) continue;
+    return Status::Invalid(options_.peer + " names a port " +
+                           std::to_string(port));
+  }
   return Status::Ok();
 }
 
