@@ -19,6 +19,10 @@ Status CheckVersionAndDefinition(const Hello& hello, const std::string& host) {
         "give each host its own name in ftd's configuration");
   }
   if (hello.epoch() == 0) return Status::Invalid("Hello without an epoch");
+  if (hello.heartbeat_port() > UINT16_MAX) {
+    return Status::Invalid("Hello with heartbeat port " +
+                           std::to_string(hello.heartbeat_port()));
+  }
   return replay::Validate(replay::FromWire(hello.vm()));
 }
 

@@ -55,6 +55,13 @@ TEST_F(AdmissionTest, RefusesItsOwnName) {
   EXPECT_THAT(Refusal(), HasSubstr("calls itself hostB"));
 }
 
+TEST_F(AdmissionTest, RefusesWhatIsNoPort) {
+  hello_.set_heartbeat_port(65535);
+  EXPECT_TRUE(CheckHello(hello_, facts_).ok()) << Refusal();
+  hello_.set_heartbeat_port(65536 + 7601);
+  EXPECT_EQ(Refusal(), "Hello with heartbeat port 73137");
+}
+
 TEST_F(AdmissionTest, RefusesAVmThatRunsHere) {
   facts_.live_here = true;
   EXPECT_THAT(Refusal(), HasSubstr("vm1 already runs on hostB"));

@@ -86,7 +86,17 @@ TEST_F(FtctlTest, VmFilesAreRefusedWithOneLine) {
   ExpectDefineRefused(VmFile("[[device]]\nmodel = \"vhost-net\"\n"),
                       "vhost-net");
   ExpectDefineRefused("name = \n", "vm1.toml:1");
+  ExpectDefineRefused(VmFile("[[device]]\nmodel = \"x\\n\\u001b[2J\"\n"),
+                      "device (unnamed) cannot be replayed");
   ExpectRefused({"define", "/nowhere/vm1.toml"}, "/nowhere/vm1.toml");
+}
+
+// It aborted, and left every VM of the host without protection.
+TEST_F(FtctlTest, VmFileWithAKeyThatIsNoneDoesNotStopFtd) {
+  Start();
+  ExpectDefineRefused(VmFile("[=\n"), "vm1.toml:3: ");
+  ExpectDefineRefused(VmFile("memory_mib = 64\u03f9\n"), "vm1.toml:3: ");
+  EXPECT_EQ(ftd_.Ftctl({"version"}).exit_code, 0);
 }
 
 TEST_F(FtctlTest, BadUsageIsRefused) {

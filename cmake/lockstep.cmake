@@ -13,9 +13,9 @@
 #   ft_test(NAME SOURCES a_test.cc [DEPS t...] [LABELS label]
 #           [TIMEOUT seconds] [SERIAL])
 #       GoogleTest program; each of its tests is one of ctest's. One label:
-#       unit (default), replay, system, sim, scenario, tidy, debian, planted or
-#       chaos (the last three are left out of ./lockstep test). SERIAL tests
-#       run alone.
+#       unit (default), replay, system, sim, scenario, tidy, fuzz, debian,
+#       planted or chaos (the last three are left out of ./lockstep test).
+#       SERIAL tests run alone.
 #
 # DEPS are names of targets and pass to whoever links the library. Those of
 # packages: Boost::headers Boost::json protobuf::libprotobuf-lite
@@ -69,7 +69,9 @@ target_compile_definitions(ft_options INTERFACE
   _GLIBCXX_ASSERTIONS FT_VERSION="${PROJECT_VERSION}")
 target_link_libraries(ft_options INTERFACE Threads::Threads)
 if(FT_SANITIZE)
-  target_compile_options(ft_options INTERFACE -fsanitize=${FT_SANITIZE})
+  # A report is a failure: undefined behaviour would only print a line.
+  target_compile_options(ft_options INTERFACE
+    -fsanitize=${FT_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(ft_options INTERFACE -fsanitize=${FT_SANITIZE})
 endif()
 

@@ -3,13 +3,16 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
 #include <filesystem>
 
 #include "host/toml_reader.h"
+#include "replay/name_rules.h"
 
 namespace ft::host {
 namespace {
+
+constexpr char kNameRule[] =
+    "use letters, digits, '-', '_' and '.', beginning with a letter or digit";
 
 void ReadTimeouts(TableReader& top, Timeouts* out) {
   for (TableReader& t : top.Table("timeouts")) {
@@ -63,7 +66,7 @@ void ReadHosts(TableReader& top, Config* config) {
       table.Fail(
           Status::Invalid(fmt::format("{}: \"{}\" cannot be a host's name",
                                       table.Where("address"), name),
-                          "use letters, digits, '-', '_' and '.'"));
+                          kNameRule));
     }
     if (name == config->host) {
       table.Fail(
@@ -102,9 +105,11 @@ void ReadPaths(TableReader& top, Config* config) {
     RequireAbsolute(top, path.key, *path.value);
   }
   if (!config->engine_share.empty() || config->engine.empty()) return;
-  std::error_code ignored;
+  std::error_code error;
   std::filesystem::path binary =
-      std::filesystem::weakly_canonical(config->engine, ignored);
+      std::filesystem::weakly_canonical(config->engine, error);
+  // A path that cannot be followed: whoever starts the engine says so.
+  if (error) binary = config->engine;
   config->engine_share = binary.parent_path().parent_path() / "share";
 }
 
@@ -132,7 +137,7 @@ Result<Config> FromFile(const TomlFile& file, const std::string& name) {
   if (!config.host.empty() && !IsValidName(config.host)) {
     top.Fail(Status::Invalid(fmt::format("{}: \"{}\" cannot be a host's name",
                                          top.Where("host"), config.host),
-                             "use letters, digits, '-', '_' and '.'"));
+                             kNameRule));
   }
   ReadPaths(top, &config);
   ReadNetwork(top, &config);
@@ -157,13 +162,6 @@ Result<Config> ParseConfig(const std::string& text, const std::string& name) {
   return FromFile(*file, name);
 }
 
-bool IsValidName(const std::string& name) {
-  if (name.empty() || name.size() > 63) return false;
-  if (name.front() == '.' || name.front() == '-') return false;
-  for (unsigned char c : name) {
-    if (!std::isalnum(c) && c != '-' && c != '_' && c != '.') return false;
-  }
-  return true;
-}
+bool IsValidName(const std::string& name) { return replay::IsName(name, 63); }
 
 }  // namespace ft::host

@@ -73,8 +73,9 @@ Result<Config> LoadConfig(const std::string& path);
 // The same from text; `name` stands for the file in errors.
 Result<Config> ParseConfig(const std::string& text, const std::string& name);
 
-// Letters, digits, '-', '_' and '.', at most 63, no leading '.' or '-': what
-// a VM or a host may be called, because names become file names.
+// Letters, digits, '-', '_' and '.', at most 63, the first a letter or digit:
+// what a VM or a host may be called, because names become file names and are
+// written into test-and-set records (fencing::ValidateName has the same rule).
 bool IsValidName(const std::string& name);
 
 }  // namespace ft::host

@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
+
+#include "host/temp_dir_for_test.h"
 
 namespace ft::host {
 namespace {
@@ -112,6 +115,50 @@ TEST(Config, MissingAndImpossibleValuesAreRefused) {
 
 TEST(Config, BrokenTomlNamesTheLine) {
   EXPECT_THAT(Refusal("host = \"a\"\nengine = \n"), HasSubstr("ftd.toml:2"));
+  for (const char* bad :
+       {"[=", "[[=", "[]", "[[]]", "[a.=", "[", "a = {=1}", "a = [",
+        "a = 1\u03f9", "=", ".", "a.", "\"", "'''", "\"\"\""}) {
+    EXPECT_THAT(Refusal(std::string("host = \"a\"\n") + bad),
+                HasSubstr("ftd.toml:2: "))
+        << bad;
+  }
+}
+
+// A path would end at its NUL, a name would be two lines of a log.
+TEST(Config, ControlCharactersAreRefusedByLine) {
+  for (const char* bad : {"\\u0000", "\\n", "\\u001b[2J", "\\u007f"}) {
+    const std::string line = std::string("listen = \"10.0.0.1") + bad + "\"\n";
+    EXPECT_EQ(Refusal(With(line.c_str())),
+              "ftd.toml:4: listen has a control character; write it without");
+  }
+  EXPECT_EQ(Refusal(With("[hosts.\"a\\nb\"]\naddress = \"x\"\n")),
+            "ftd.toml:5: \"a?b\" cannot be a host's name; use letters, digits, "
+            "'-', '_' and '.', beginning with a letter or digit");
+}
+
+// Nobody can follow it; the default firmware directory is still a path.
+TEST(Config, EngineInALoopHasItsShareBeside) {
+  TempDir dir;
+  std::filesystem::create_symlink("loop", dir / "loop");
+  const std::string text = "host = \"a\"\nshared_dir = \"/srv\"\nengine = \"" +
+                           (dir / "loop") + "/bin/qemu\"\n";
+  auto config = ParseConfig(text, "ftd.toml");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->engine_share, dir / "loop/share");
+}
+
+// Each part of a key is a table in a table; 64 KiB may come by the control
+// socket.
+TEST(Config, BottomlessKeysAreRefused) {
+  std::string key = "a";
+  while (key.size() < 65000) key += ".a";
+  for (const std::string& text :
+       {key + " = 1\n", "[" + key + "]\n", "b = { " + key + " = 1 }\n"}) {
+    EXPECT_THAT(Refusal(text), HasSubstr("ftd.toml:1: more than 64 dots"));
+  }
+  std::string nested = "1";
+  for (int i = 0; i < 17; ++i) nested = "{ a = " + nested + " }";
+  EXPECT_THAT(Refusal("a = " + nested + "\n"), HasSubstr("ftd.toml:1: "));
 }
 
 TEST(Config, MissingFileIsNamed) {
@@ -122,7 +169,7 @@ TEST(Config, MissingFileIsNamed) {
 
 TEST(Config, NamesBecomeFileNames) {
   EXPECT_TRUE(IsValidName("vm-1.a_B"));
-  for (const char* bad : {"", ".", "../x", "a/b", "-x", "a b", "a\n"}) {
+  for (const char* bad : {"", ".", "../x", "a/b", "-x", "_x", "a b", "a\n"}) {
     EXPECT_FALSE(IsValidName(bad)) << bad;
   }
   EXPECT_FALSE(IsValidName(std::string(64, 'a')));

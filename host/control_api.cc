@@ -20,6 +20,10 @@ namespace {
 constexpr std::array<std::string_view, 5> kActions = {"start", "stop", "enable",
                                                       "disable", "failover"};
 
+// That of protect_ms in the config, and of ftctl. One of ages, added to the
+// time of now, would be in the past.
+constexpr int64_t kEnableTimeoutMsMax = 3'600'000;
+
 // Not in the coroutines below: g++ 12 cannot build a list there.
 json::object Of(const char* key, json::value value) {
   json::object object;
@@ -62,10 +66,12 @@ boost::asio::awaitable<Status> ControlApi::Act(std::shared_ptr<Vm> vm,
   if (verb == "stop") co_return co_await vm->Stop();
   if (verb == "disable") co_return co_await vm->Disable();
   if (verb == "failover") co_return co_await vm->Failover();
-  int64_t timeout_ms =
-      IntegerOf(request, "timeout_ms", context_.config.timeouts.protect_ms);
+  auto timeout_ms =
+      IntegerWithin(request, "timeout_ms", context_.config.timeouts.protect_ms,
+                    1, kEnableTimeoutMsMax);
+  if (!timeout_ms.ok()) co_return timeout_ms.status();
   co_return co_await vm->Enable(TextOf(request, "backup"),
-                                std::chrono::milliseconds(timeout_ms),
+                                std::chrono::milliseconds(*timeout_ms),
                                 std::move(progress));
 }
 

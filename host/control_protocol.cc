@@ -51,6 +51,14 @@ int64_t IntegerOf(const json::object& request, std::string_view key,
   return value->get_int64();
 }
 
+Result<int64_t> IntegerWithin(const json::object& request, std::string_view key,
+                              int64_t otherwise, int64_t least, int64_t most) {
+  int64_t value = IntegerOf(request, key, otherwise);
+  if (value >= least && value <= most) return value;
+  return Status::Invalid(fmt::format("{} is {}", key, value),
+                         fmt::format("give {} to {}", least, most));
+}
+
 std::string FormatResult(json::object result) {
   return json::serialize(json::object{{"result", std::move(result)}}) + "\n";
 }

@@ -49,6 +49,11 @@ Result<boost::json::object> ParseRequest(std::string_view line);
 std::string TextOf(const boost::json::object& request, std::string_view key);
 int64_t IntegerOf(const boost::json::object& request, std::string_view key,
                   int64_t otherwise);
+// The same for a number that is used as it is; kInvalid, with the key and both
+// ends, when it is not from `least` to `most`.
+Result<int64_t> IntegerWithin(const boost::json::object& request,
+                              std::string_view key, int64_t otherwise,
+                              int64_t least, int64_t most);
 
 // Lines with their newline.
 std::string FormatResult(boost::json::object result);

@@ -66,5 +66,16 @@ TEST(Code, NamesComeBack) {
   }
 }
 
+TEST(IntegerWithin, RefusesWhatIsOutOfRangeByKeyAndEnds) {
+  const boost::json::object request{{"a", 7}, {"b", INT64_MAX}, {"c", "7"}};
+  EXPECT_EQ(*IntegerWithin(request, "a", 1, 7, 7), 7);
+  EXPECT_EQ(*IntegerWithin(request, "c", 5, 1, 7), 5);
+  EXPECT_EQ(*IntegerWithin(request, "missing", 5, 1, 7), 5);
+  EXPECT_EQ(IntegerWithin(request, "a", 1, 8, 9).status().ToString(),
+            "a is 7; give 8 to 9");
+  EXPECT_EQ(IntegerWithin(request, "b", 1, 1, 3600).status().ToString(),
+            "b is 9223372036854775807; give 1 to 3600");
+}
+
 }  // namespace
 }  // namespace ft::host

@@ -14,6 +14,8 @@
 #include <fstream>
 
 #include "host/vm_state.h"
+#include "logchannel/one_line.h"
+#include "replay/whole_number.h"
 
 namespace ft::host {
 namespace json = boost::json;
@@ -40,14 +42,15 @@ bool FromJsonLine(const std::string& line, Event* event) {
   const json::value* kind = object.if_contains("event");
   const json::value* text = object.if_contains("text");
   bool complete = time && time->is_int64() && vm && vm->is_string() && epoch &&
-                  epoch->is_number() && kind && kind->is_string() && text &&
-                  text->is_string();
+                  kind && kind->is_string() && text && text->is_string();
   if (!complete) return false;
+  auto number = replay::WholeNumber<uint64_t>(*epoch);
+  if (!number) return false;
   event->wall_clock_ms = time->get_int64();
-  event->vm = vm->get_string().c_str();
-  event->epoch = epoch->to_number<uint64_t>(error);
-  event->kind = kind->get_string().c_str();
-  event->text = text->get_string().c_str();
+  event->vm = std::string(vm->get_string());
+  event->epoch = *number;
+  event->kind = std::string(kind->get_string());
+  event->text = std::string(text->get_string());
   return true;
 }
 
@@ -94,6 +97,7 @@ void EventLog::RotateIfLarge() {
 
 void EventLog::Add(Event event) {
   if (event.wall_clock_ms == 0) event.wall_clock_ms = WallClockMs();
+  event.text = OneLine(event.text);  // a peer's words may be in it
   spdlog::info("{}: {}: {} (epoch {})", event.vm, event.kind, event.text,
                event.epoch);
   std::string line = ToJsonLine(event) + "\n";

@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "host/config.h"
+#include "replay/whole_number.h"
 
 namespace ft::host {
 namespace fs = std::filesystem;
@@ -47,7 +48,34 @@ int SyncDirectory(const std::string& dir) {
   return error;
 }
 
-std::string ToJson(const SavedState& state) {
+std::string Text(const json::object& o, const char* key) {
+  const json::value* value = o.if_contains(key);
+  if (value == nullptr || !value->is_string()) return "";
+  return std::string(value->get_string());
+}
+
+template <typename Number>
+Number Get(const json::object& o, const char* key) {
+  const json::value* value = o.if_contains(key);
+  return value == nullptr ? 0 : replay::WholeNumber<Number>(*value).value_or(0);
+}
+
+bool Flag(const json::object& o, const char* key) {
+  const json::value* value = o.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::optional<std::string> ReadWhole(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+std::string FormatState(const SavedState& state) {
   const VmCondition& condition = state.condition;
   json::object o;
   o["role"] = Name(condition.role);
@@ -63,27 +91,11 @@ std::string ToJson(const SavedState& state) {
   return json::serialize(o) + "\n";
 }
 
-std::string Text(const json::object& o, const char* key) {
-  const json::value* value = o.if_contains(key);
-  if (value == nullptr || !value->is_string()) return "";
-  return std::string(value->get_string());
-}
-
-template <typename Number>
-Number Get(const json::object& o, const char* key) {
-  const json::value* value = o.if_contains(key);
-  if (value == nullptr || !value->is_number()) return 0;
+std::optional<SavedState> ParseState(std::string_view text) {
   boost::system::error_code error;
-  Number number = value->to_number<Number>(error);
-  return error ? Number{0} : number;
-}
-
-bool Flag(const json::object& o, const char* key) {
-  const json::value* value = o.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-SavedState FromJson(const json::object& o) {
+  json::value value = json::parse({text.data(), text.size()}, error);
+  if (error || !value.is_object()) return std::nullopt;
+  const json::object& o = value.get_object();
   SavedState state;
   state.condition.role = RoleFromName(Text(o, "role"));
   state.condition.state = StateFromName(Text(o, "state"));
@@ -97,16 +109,6 @@ SavedState FromJson(const json::object& o) {
   state.owns_record = Flag(o, "owns_record");
   return state;
 }
-
-std::optional<std::string> ReadWhole(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-}  // namespace
 
 Status WriteFileAtomically(const std::string& path, const std::string& text) {
   std::string fresh = path + ".new";
@@ -186,7 +188,7 @@ Status StateStore::SaveDefinition(const std::string& vm,
 Status StateStore::SaveState(const std::string& vm, const SavedState& state) {
   std::error_code error;
   fs::create_directories(VmDir(vm), error);
-  return WriteFileAtomically(VmDir(vm) + "/state.json", ToJson(state));
+  return WriteFileAtomically(VmDir(vm) + "/state.json", FormatState(state));
 }
 
 Result<std::string> StateStore::LoadDefinition(const std::string& vm) const {
@@ -200,11 +202,7 @@ Result<std::string> StateStore::LoadDefinition(const std::string& vm) const {
 
 std::optional<SavedState> StateStore::LoadState(const std::string& vm) const {
   std::optional<std::string> text = ReadWhole(VmDir(vm) + "/state.json");
-  if (!text) return std::nullopt;
-  boost::system::error_code error;
-  json::value value = json::parse(*text, error);
-  if (error || !value.is_object()) return std::nullopt;
-  return FromJson(value.get_object());
+  return text ? ParseState(*text) : std::nullopt;
 }
 
 Status StateStore::Remove(const std::string& vm) {

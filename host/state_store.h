@@ -25,6 +25,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/vm_state.h"
@@ -44,6 +45,11 @@ struct SavedState {
   // The record is (or was) this host's: stop has something to release.
   bool owns_record = false;
 };
+
+// The text of state.json, and back: nothing if it is not one. A field that is
+// missing or makes no sense is that of a VM that never ran. Pure.
+std::string FormatState(const SavedState& state);
+std::optional<SavedState> ParseState(std::string_view text);
 
 class StateStore {
  public:

@@ -61,7 +61,9 @@ class TableReader {
 
   // Whether the key is there. Does not count as reading it.
   bool Has(const char* key) const;
-  // Optional keys: *out keeps its value when the key is absent.
+  // Optional keys: *out keeps its value when the key is absent. A string has
+  // no control character but tabs: names, paths and command lines would end
+  // early at a NUL.
   void Read(const char* key, std::string* out);
   template <typename Integer>
   void Read(const char* key, Integer* out, int64_t min, int64_t max) {

@@ -11,6 +11,7 @@
 #include "host/backup_session.h"
 #include "host/engine_launcher.h"
 #include "logchannel/check.h"
+#include "logchannel/one_line.h"
 
 namespace ft::host {
 
@@ -50,7 +51,7 @@ void Vm::SetCondition(Role role, State state, Reason reason,
   condition_.role = role;
   condition_.state = state;
   condition_.reason = reason;
-  condition_.why = why;
+  condition_.why = OneLine(why);  // a peer's words may be in it
   Persist();
   changed_.NotifyAll();
 }

@@ -53,7 +53,8 @@ bool IsUnicastMac(const std::string& mac) {
   if (mac.size() != 17) return false;
   for (size_t i = 0; i < mac.size(); ++i) {
     bool colon = i % 3 == 2;
-    if (colon ? mac[i] != ':' : !std::isxdigit(mac[i])) return false;
+    unsigned char c = static_cast<unsigned char>(mac[i]);
+    if (colon ? c != ':' : !std::isxdigit(c)) return false;
   }
   return (std::stoi(mac.substr(0, 2), nullptr, 16) & 1) == 0;
 }
@@ -121,9 +122,11 @@ void ReadConsole(TableReader& top, replay::VmDefinition* vm) {
 void ReadName(TableReader& top, replay::VmDefinition* vm) {
   top.Require("name", &vm->name);
   if (vm->name.empty() || IsValidName(vm->name)) return;
-  top.Fail(Status::Invalid(fmt::format("{}: \"{}\" cannot be a VM's name",
-                                       top.Where("name"), vm->name),
-                           "use at most 63 letters, digits, '-', '_' and '.'"));
+  top.Fail(
+      Status::Invalid(fmt::format("{}: \"{}\" cannot be a VM's name",
+                                  top.Where("name"), vm->name),
+                      "use at most 63 letters, digits, '-', '_' and '.', the "
+                      "first a letter or digit"));
 }
 
 void ReadMachine(TableReader& top, replay::VmDefinition* vm) {
@@ -165,12 +168,12 @@ Status CheckReadable(const std::string& vm, const char* key,
       fmt::format("correct {} in the VM file", key));
 }
 
-// A TOML basic string.
+// A TOML basic string; control characters, DEL among them, need escapes.
 std::string Quoted(const std::string& text) {
   std::string quoted = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') quoted += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       quoted += fmt::format("\\u{:04x}", static_cast<int>(c));
     } else {
       quoted += c;

@@ -53,7 +53,7 @@ TEST(VmFile, ExampleInDocsParses) {
 TEST(VmFile, FormatIsParsedBack) {
   auto vm = ParseVmFile(With(kNic), "vm1.toml");
   ASSERT_TRUE(vm.ok());
-  vm->cmdline = "a=\"b\\c\"\tx";
+  vm->cmdline = "a=\"b\\c\"\tx \u00e9";
   auto again = ParseVmFile(FormatVmFile(*vm), "formatted");
   ASSERT_TRUE(again.ok()) << again.status().ToString();
   EXPECT_EQ(*again, *vm);
@@ -152,6 +152,18 @@ TEST(VmFile, MissingDiskIsNamed) {
   vm->initrd = "";
   vm->disks = {{.path = "/nowhere/root.img"}};
   EXPECT_THAT(CheckFiles(*vm).message(), HasSubstr("vm1: disk /nowhere/root"));
+}
+
+// QEMU would be started with the part before the NUL.
+TEST(VmFile, ControlCharactersAreRefused) {
+  for (const char* key : {"kernel", "initrd", "cmdline"}) {
+    const std::string text =
+        std::string("name = \"vm1\"\n") +
+        (key == std::string("kernel") ? "" : "kernel = \"/boot/k\"\n") + key +
+        " = \"/boot/k\\u0000x\"\n";
+    EXPECT_THAT(Refusal(text),
+                HasSubstr(std::string(key) + " has a control character"));
+  }
 }
 
 TEST(VmFile, BadMacIsRefused) {

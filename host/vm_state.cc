@@ -60,9 +60,10 @@ int64_t WallClockMs() {
 }
 
 std::string IsoTime(int64_t wall_clock_ms) {
-  std::time_t seconds = static_cast<std::time_t>(wall_clock_ms / 1000);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds),
-                     wall_clock_ms % 1000);
+  // Rounded down, before 1970 as well.
+  int64_t ms = (wall_clock_ms % 1000 + 1000) % 1000;
+  std::time_t seconds = wall_clock_ms / 1000 - (wall_clock_ms % 1000 < 0);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), ms);
 }
 
 }  // namespace ft::host

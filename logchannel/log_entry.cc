@@ -57,6 +57,12 @@ std::optional<LogEntry> EntryWalker::Next() {
                               " bytes cut short" + where);
     return std::nullopt;
   }
+  if (position_ > UINT64_MAX - header->entry_bytes()) {
+    status_ = Status::Invalid("log entry of " +
+                              std::to_string(header->payload_bytes) +
+                              " bytes reaches past the last position" + where);
+    return std::nullopt;
+  }
   LogEntry entry{
       .position = position_,
       .kind = header->kind,

@@ -67,7 +67,8 @@ class EntryWalker {
   // whole and valid, and for ever after.
   std::optional<LogEntry> Next();
 
-  // Not ok once Next() met a bad header or a cut entry; names the position.
+  // Not ok once Next() met a bad header, a cut entry, or one whose end is no
+  // position any more (they only grow); names the position.
   const Status& status() const { return status_; }
   // Behind the last entry that Next() returned.
   LogPosition position() const { return position_; }

@@ -111,6 +111,16 @@ TEST(ValidateEntries, GarbageBehindAGoodEntryIsRefusedWithItsPosition) {
             "log entry of unknown kind 170 (length 11184810) at position 107");
 }
 
+// Positions grow; none comes after 2^64 - 1.
+TEST(ValidateEntries, EntryPastTheLastPositionIsRefused) {
+  std::vector<std::byte> bytes;
+  AppendEntry(bytes, 3);
+  EXPECT_TRUE(ValidateEntries(bytes, UINT64_MAX - 7).ok());
+  const Status status = ValidateEntries(bytes, UINT64_MAX - 6);
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.message(), HasSubstr("past the last position"));
+}
+
 TEST(EntryWalker, StaysAtTheFirstBadEntry) {
   const auto bytes = Word(0);
   EntryWalker walker(bytes, 4);

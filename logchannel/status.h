@@ -7,13 +7,16 @@
 // A Status that is not ok carries a code for machines, one line that names
 // the thing, and one line that names the remedy. Both lines reach the user
 // unchanged ("ftctl: MESSAGE; REMEDY"), so they are written for a reader who
-// knows the operation, not the code. Values are cheap to move; thread-safe
-// as values are.
+// knows the operation, not the code. Part of their words often comes from
+// outside; whatever that is, they stay lines (one_line.h). Values are cheap to
+// move; thread-safe as values are.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <variant>
+
+#include "logchannel/one_line.h"
 
 namespace ft {
 
@@ -34,14 +37,17 @@ class [[nodiscard]] Status {
  public:
   Status() = default;
   static Status Ok() { return {}; }
-  static Status Invalid(std::string message, std::string remedy = "") {
-    return {Code::kInvalid, std::move(message), std::move(remedy)};
+  static Status Invalid(const std::string& message,
+                        const std::string& remedy = "") {
+    return {Code::kInvalid, message, remedy};
   }
-  static Status Unavailable(std::string message, std::string remedy = "") {
-    return {Code::kUnavailable, std::move(message), std::move(remedy)};
+  static Status Unavailable(const std::string& message,
+                            const std::string& remedy = "") {
+    return {Code::kUnavailable, message, remedy};
   }
-  static Status Failed(std::string message, std::string remedy = "") {
-    return {Code::kFailed, std::move(message), std::move(remedy)};
+  static Status Failed(const std::string& message,
+                       const std::string& remedy = "") {
+    return {Code::kFailed, message, remedy};
   }
 
   bool ok() const { return code_ == Code::kOk; }
@@ -54,8 +60,8 @@ class [[nodiscard]] Status {
   }
 
  private:
-  Status(Code code, std::string message, std::string remedy)
-      : code_(code), message_(std::move(message)), remedy_(std::move(remedy)) {}
+  Status(Code code, const std::string& message, const std::string& remedy)
+      : code_(code), message_(OneLine(message)), remedy_(OneLine(remedy)) {}
 
   Code code_ = Code::kOk;
   std::string message_;
@@ -66,8 +72,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}             // NOLINT
-  Result(Status status) : state_(std::move(status)) {}      // NOLINT
+  Result(T value) : state_(std::move(value)) {}         // NOLINT
+  Result(Status status) : state_(std::move(status)) {}  // NOLINT
 
   bool ok() const { return std::holds_alternative<T>(state_); }
   // Only when !ok(); an ok Result yields Status::Ok().

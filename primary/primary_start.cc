@@ -102,6 +102,11 @@ Status PrimaryAgent::Impl::CheckReply(const FrameHeader& header) const {
     return Status::Invalid(options_.peer + " chose compression \"" +
                            reply.compression() + "\", which was not offered");
   }
+  for (const uint32_t port : {reply.clone_port(), reply.heartbeat_port()}) {
+    if (port <= UINT16_MAX) continue;
+    return Status::Invalid(options_.peer + " names a port " +
+                           std::to_string(port));
+  }
   return Status::Ok();
 }
 

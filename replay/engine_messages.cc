@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "replay/engine_messages.h"
 
+#include "replay/whole_number.h"
+
 namespace ft::replay {
 namespace {
 
@@ -17,9 +19,11 @@ class FieldReader {
 
   FieldReader& Read(const char* name, uint64_t& out) {
     if (const json::value* value = Find(name)) {
-      boost::system::error_code error;
-      out = value->to_number<uint64_t>(error);
-      if (error) Miss(name);
+      if (const auto number = WholeNumber<uint64_t>(*value)) {
+        out = *number;
+      } else {
+        Miss(name);
+      }
     }
     return *this;
   }

@@ -87,5 +87,17 @@ TEST(EngineMessages, Divergence_IsTakenAsFarAsItIsTold) {
   EXPECT_EQ(divergence.got, "b");
 }
 
+// 2^64 is no position, and 7.0 is no integer.
+TEST(EngineMessages, Position_IsAWholeNumberThatFits) {
+  EXPECT_EQ(*ParsePosition(parse("{\"position\":7}")), 7u);
+  for (const char* bad : {"18446744073709551616", "-1", "7.0", "1e300"}) {
+    const auto position =
+        ParsePosition(parse("{\"position\":" + std::string(bad) + "}"));
+    ASSERT_FALSE(position.ok()) << bad;
+    EXPECT_EQ(position.status().message(),
+              "the engine's answer has no valid field \"position\"");
+  }
+}
+
 }  // namespace
 }  // namespace ft::replay

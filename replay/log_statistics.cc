@@ -67,7 +67,10 @@ std::optional<double> LogStatistics::seconds() const {
   if (!first_clock_ns_ || *last_clock_ns_ <= *first_clock_ns_) {
     return std::nullopt;
   }
-  return static_cast<double>(*last_clock_ns_ - *first_clock_ns_) * 1e-9;
+  // A damaged log may have any two times.
+  return (static_cast<double>(*last_clock_ns_) -
+          static_cast<double>(*first_clock_ns_)) *
+         1e-9;
 }
 
 std::optional<double> LogStatistics::megabits_per_second() const {

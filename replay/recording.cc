@@ -9,6 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
+
+#include "replay/whole_number.h"
 
 namespace ft::replay {
 
@@ -47,11 +50,17 @@ std::string Text(const json::value& object, const char* key) {
   return json::value_to<std::string>(object.at(key));
 }
 
+template <typename T>
+T Number(const json::value& object, const char* key) {
+  if (const auto number = WholeNumber<T>(object.at(key))) return *number;
+  throw std::out_of_range(std::string(key) + " is no number that fits");
+}
+
 VmDefinition VmFromJson(const json::value& value) {
   VmDefinition vm;
   vm.name = Text(value, "name");
   vm.uuid = Text(value, "uuid");
-  vm.memory_mib = value.at("memory_mib").to_number<uint32_t>();
+  vm.memory_mib = Number<uint32_t>(value, "memory_mib");
   vm.kernel = Text(value, "kernel");
   vm.initrd = Text(value, "initrd");
   vm.cmdline = Text(value, "cmdline");
@@ -75,8 +84,8 @@ VmDefinition VmFromJson(const json::value& value) {
 }
 
 MachineDigest MarkFromJson(const json::value& value) {
-  return {.icount = value.at("instruction").to_number<uint64_t>(),
-          .position = value.at("position").to_number<uint64_t>(),
+  return {.icount = Number<uint64_t>(value, "instruction"),
+          .position = Number<uint64_t>(value, "position"),
           .ram = Text(value, "ram"),
           .cpu = Text(value, "cpu"),
           .devices = Text(value, "devices")};

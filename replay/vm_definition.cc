@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "logchannel/log_channel.pb.h"
+#include "logchannel/one_line.h"
 #include "replay/name_rules.h"
 
 namespace ft::replay {
@@ -73,12 +74,19 @@ Status TooMany(size_t count, const char* what) {
                          "give at most " + std::to_string(kDevicesMax));
 }
 
+// A NUL would end it early, and the guest would boot something else.
+Status ValidateText(const std::string& what, const std::string& text) {
+  if (!HasControlCharacter(text)) return Status::Ok();
+  return Status::Invalid(what + " \"" + text + "\" has a control character",
+                         "write it without");
+}
+
 Status ValidateBootFile(const std::string& what, const std::string& path) {
   if (path.empty() || path[0] != '/') {
     return Status::Invalid(what + " \"" + path + "\" is not an absolute path",
                            "both hosts open it under the same path");
   }
-  return Status::Ok();
+  return ValidateText(what, path);
 }
 
 Status CompareBootFile(const std::string& what, const std::string& path,
@@ -153,6 +161,9 @@ Status Validate(const VmDefinition& vm) {
   if (!vm.initrd.empty()) {
     auto status = ValidateBootFile("initrd", vm.initrd);
     if (!status.ok()) return status;
+  }
+  if (auto status = ValidateText("cmdline", vm.cmdline); !status.ok()) {
+    return status;
   }
   return ValidateDevices(vm);
 }
