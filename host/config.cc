@@ -6,7 +6,7 @@
 #include <cctype>
 #include <filesystem>
 
-#include "host/toml_reader.h"
+#include "logchannel/toml_reader.h"
 
 namespace ft::host {
 namespace {

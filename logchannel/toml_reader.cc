@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "host/toml_reader.h"
+#include "logchannel/toml_reader.h"
 
 #include <algorithm>
 #include <fstream>
@@ -15,7 +15,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
-namespace ft::host {
+namespace ft {
 namespace {
 
 std::string TypeName(const toml::node& node) {
@@ -246,4 +246,4 @@ Status TableReader::Finish() {
   return Status::Ok();
 }
 
-}  // namespace ft::host
+}  // namespace ft
