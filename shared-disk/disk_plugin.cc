@@ -117,9 +117,8 @@ void Cleanup() {
 
 void* Open(int) {
   auto connection = service->Connect(nbdkit_export_name(), ClientName());
-  if (connection.ok()) return std::move(connection).value().release();
-  nbdkit_error("%s", connection.status().message().c_str());
-  return nullptr;
+  // The service has logged why not, and NBD cannot tell the client.
+  return connection.ok() ? std::move(connection).value().release() : nullptr;
 }
 
 void Close(void* handle) { delete &Of(handle); }
