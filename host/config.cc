@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "host/toml_reader.h"
+#include "logchannel/toml_reader.h"
 #include "replay/name_rules.h"
 
 namespace ft::host {

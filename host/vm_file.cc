@@ -12,7 +12,7 @@
 
 #include "host/config.h"
 #include "host/refused_devices.h"
-#include "host/toml_reader.h"
+#include "logchannel/toml_reader.h"
 
 namespace ft::host {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "host/toml_reader.h"
+#include "logchannel/toml_reader.h"
 
 #include <algorithm>
 #include <fstream>
@@ -30,7 +30,7 @@
 
 #include "logchannel/one_line.h"
 
-namespace ft::host {
+namespace ft {
 namespace {
 
 std::string TypeName(const toml::node& node) {
@@ -285,4 +285,4 @@ Status TableReader::Finish() {
   return Status::Ok();
 }
 
-}  // namespace ft::host
+}  // namespace ft

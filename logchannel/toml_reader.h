@@ -28,7 +28,7 @@ class node;
 }  // namespace v3
 }  // namespace toml
 
-namespace ft::host {
+namespace ft {
 
 class TableReader;
 
@@ -107,4 +107,4 @@ class TableReader {
   Status first_mistake_;
 };
 
-}  // namespace ft::host
+}  // namespace ft

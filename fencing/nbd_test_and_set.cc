@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fencing/nbd_test_and_set.h"
+
+namespace ft::fencing {
+namespace {
+
+using shared_disk::Record;
+
+// A VM that is never started: its record is read to see that one can be.
+constexpr char kProbedVm[] = "probe";
+
+Status CheckNames(const std::string& vm, const std::string& host) {
+  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
+  return ValidateName("host name", host);
+}
+
+VmRecord FromRecord(const Record& record) {
+  return {record.vm, record.epoch, record.holder};
+}
+
+Record ToRecord(const VmRecord& record) {
+  return {record.vm, record.epoch, record.holder};
+}
+
+Status TooOld(const std::string& address, const std::string& vm,
+              uint64_t expected, uint64_t found) {
+  return Status::Unavailable(
+      "disk service " + address + " has " +
+          (found == 0 ? "no record of " + vm
+                      : vm + " in epoch " + std::to_string(found)) +
+          ", this host knows epoch " + std::to_string(expected),
+      "it is another service, or its store was restored from a copy: use the "
+      "one that all hosts use");
+}
+
+// One attempt over one connection.
+Result<VmRecord> TryChange(NbdRecordClient& client, const std::string& address,
+                           uint64_t expected_epoch, const VmRecord& wanted) {
+  // A lost round is one that somebody else won, so the second finds another
+  // epoch and is the last.
+  for (int round = 0; round < 2; ++round) {
+    auto before = client.Read();
+    if (!before.ok()) return before.status();
+    const uint64_t epoch = *before ? (*before)->epoch : 0;
+    if (epoch < expected_epoch) {
+      return TooOld(address, wanted.vm, expected_epoch, epoch);
+    }
+    if (epoch > expected_epoch) return FromRecord(**before);
+    auto won = client.TestAndSet(*before, ToRecord(wanted));
+    if (!won.ok()) return won.status();
+    if (*won) return wanted;
+  }
+  return Status::Unavailable(
+      "disk service " + address + " refuses the test-and-set of " + wanted.vm,
+      "its log says why");
+}
+
+}  // namespace
+
+NbdTestAndSet::NbdTestAndSet(std::string address,
+                             std::chrono::milliseconds deadline)
+    : address_(std::move(address)), deadline_(deadline) {}
+
+NbdTestAndSet::~NbdTestAndSet() = default;
+
+Status NbdTestAndSet::Probe() { return Read(kProbedVm).status(); }
+
+NbdTestAndSet::Client NbdTestAndSet::TakeKept(const std::string& vm) {
+  const std::lock_guard lock(mutex_);
+  auto& kept = kept_[vm];
+  if (kept.empty()) return nullptr;
+  Client client = std::move(kept.back());
+  kept.pop_back();
+  return client;
+}
+
+void NbdTestAndSet::Keep(const std::string& vm, Client client) {
+  const std::lock_guard lock(mutex_);
+  kept_[vm].push_back(std::move(client));
+}
+
+// A kept connection may have broken long ago; that is no news of the
+// service. A new one that breaks is. Asking twice is safe: see TestAndSet.
+template <typename T, typename Ask>
+Result<T> NbdTestAndSet::With(const std::string& vm, Ask ask) {
+  const auto begun = std::chrono::steady_clock::now();
+  if (Client kept = TakeKept(vm)) {
+    kept->Restart();
+    Result<T> answer = ask(*kept);
+    if (answer.ok()) Keep(vm, std::move(kept));
+    const auto took = std::chrono::steady_clock::now() - begun;
+    if (answer.ok() || took >= deadline_) return answer;
+  }
+  auto client = NbdRecordClient::Connect(address_, vm, deadline_);
+  if (!client.ok()) return client.status();
+  Result<T> answer = ask(**client);
+  if (answer.ok()) Keep(vm, std::move(client).value());
+  return answer;
+}
+
+Result<std::optional<VmRecord>> NbdTestAndSet::Read(const std::string& vm) {
+  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
+  return With<std::optional<VmRecord>>(
+      vm, [](NbdRecordClient& client) -> Result<std::optional<VmRecord>> {
+        auto record = client.Read();
+        if (!record.ok()) return record.status();
+        if (!*record) return std::optional<VmRecord>();
+        return std::optional<VmRecord>(FromRecord(**record));
+      });
+}
+
+Result<VmRecord> NbdTestAndSet::Change(uint64_t expected_epoch,
+                                       const VmRecord& wanted) {
+  return With<VmRecord>(wanted.vm, [&](NbdRecordClient& client) {
+    return TryChange(client, address_, expected_epoch, wanted);
+  });
+}
+
+TestAndSetAnswer NbdTestAndSet::Acquire(const std::string& vm,
+                                        uint64_t expected_epoch,
+                                        const std::string& contender) {
+  using Answer = TestAndSetAnswer;
+  if (Status s = CheckNames(vm, contender); !s.ok()) {
+    return Answer::Unreachable(s);
+  }
+  const VmRecord wanted{vm, expected_epoch + 1, contender};
+  Result<VmRecord> now = Change(expected_epoch, wanted);
+  if (!now.ok()) return Answer::Unreachable(now.status());
+  if (*now != wanted) return Answer::HeldByPeer(*now);
+  return Answer::Acquired(wanted);
+}
+
+Status NbdTestAndSet::Release(const std::string& vm, uint64_t epoch,
+                              const std::string& holder) {
+  if (Status s = CheckNames(vm, holder); !s.ok()) return s;
+  Result<std::optional<VmRecord>> before = Read(vm);
+  if (!before.ok()) return before.status();
+  const VmRecord ours{vm, epoch, holder};
+  const VmRecord wanted{vm, epoch + 1, ""};
+  if (*before != ours && *before != wanted) {
+    return Status::Invalid(vm + " is not held by " + holder + " in epoch " +
+                           std::to_string(epoch));
+  }
+  Result<VmRecord> now = Change(epoch, wanted);
+  if (!now.ok()) return now.status();
+  if (*now == wanted) return Status::Ok();
+  return Status::Invalid(vm + " was taken by " + now->holder + " in epoch " +
+                         std::to_string(now->epoch));
+}
+
+}  // namespace ft::fencing

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// NbdTestAndSet: the test-and-set on a disk service (shared-disk/), which
+// serves the VM's disks as well. Winning and fencing are one act there: when
+// Acquire says kAcquired, no write of the loser is under way at any disk of
+// that VM, and none will be let through.
+//
+// One connection per VM, or more while calls overlap; kept, and made again
+// when the service was restarted in between. An Acquire is a read and a
+// compare-and-write: two round trips and one synced write of the service.
+//
+// Every call ends: after `deadline` a service that hangs is kUnreachable,
+// and named. It begins once more if a kept connection breaks meanwhile.
+//
+// Thread-safe. After a fork the child opens a store of its own.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fencing/nbd_record_client.h"
+#include "fencing/test_and_set.h"
+
+namespace ft::fencing {
+
+class NbdTestAndSet : public TestAndSet {
+ public:
+  // A little less than AsyncTestAndSet's, so that its answer names the
+  // service rather than only the time; far more than a healthy service
+  // needs, whose writes in flight end first.
+  static constexpr std::chrono::milliseconds kDeadline{800};
+
+  // `address`: "HOST:PORT" or the absolute path of a Unix socket. Does not
+  // connect; Probe does.
+  explicit NbdTestAndSet(std::string address,
+                         std::chrono::milliseconds deadline = kDeadline);
+  ~NbdTestAndSet() override;
+
+  // Whether the service answers and can read a record. Call it before a VM
+  // is started or protected, so that a service that could never answer is
+  // found before it is needed.
+  Status Probe();
+
+  Result<std::optional<VmRecord>> Read(const std::string& vm) override;
+  TestAndSetAnswer Acquire(const std::string& vm, uint64_t expected_epoch,
+                           const std::string& contender) override;
+  Status Release(const std::string& vm, uint64_t epoch,
+                 const std::string& holder) override;
+
+  const std::string& address() const { return address_; }
+
+ private:
+  using Client = std::unique_ptr<NbdRecordClient>;
+
+  // Asks over a kept connection or, if there is none or it has broken, over
+  // a new one. `ask` may be called twice.
+  template <typename T, typename Ask>
+  Result<T> With(const std::string& vm, Ask ask);
+  // None if there is none.
+  Client TakeKept(const std::string& vm);
+  void Keep(const std::string& vm, Client client);
+
+  // The record as it is after the test-and-set, ours or not.
+  Result<VmRecord> Change(uint64_t expected_epoch, const VmRecord& wanted);
+
+  const std::string address_;
+  const std::chrono::milliseconds deadline_;
+  std::mutex mutex_;
+  // Connections that nobody uses now. mutex_
+  std::map<std::string, std::vector<Client>> kept_;
+};
+
+}  // namespace ft::fencing
