@@ -6,6 +6,7 @@
 #include <cctype>
 #include <filesystem>
 
+#include "host/store_config.h"
 #include "host/toml_reader.h"
 
 namespace ft::host {
@@ -52,14 +53,6 @@ void ReadHosts(TableReader& top, Config* config) {
   }
 }
 
-void RequireAbsolute(TableReader& top, const char* key,
-                     const std::string& value) {
-  if (value.empty() || value.front() == '/') return;
-  top.Fail(Status::Invalid(
-      fmt::format("{}: {} is not an absolute path", top.Where(key), key),
-      "begin it with '/'"));
-}
-
 void ReadPaths(TableReader& top, Config* config) {
   struct Path {
     const char* key;
@@ -72,11 +65,8 @@ void ReadPaths(TableReader& top, Config* config) {
     top.Read(path.key, path.value);
     RequireAbsolute(top, path.key, *path.value);
   }
-  for (Path path : {Path{"engine", &config->engine},
-                    Path{"shared_dir", &config->shared_dir}}) {
-    top.Require(path.key, path.value);
-    RequireAbsolute(top, path.key, *path.value);
-  }
+  top.Require("engine", &config->engine);
+  RequireAbsolute(top, "engine", config->engine);
   if (!config->engine_share.empty() || config->engine.empty()) return;
   std::error_code ignored;
   std::filesystem::path binary =
@@ -111,6 +101,7 @@ Result<Config> FromFile(const TomlFile& file, const std::string& name) {
                              "use letters, digits, '-', '_' and '.'"));
   }
   ReadPaths(top, &config);
+  config.store = ReadStore(top, config.host);
   ReadNetwork(top, &config);
   ReadHosts(top, &config);
   ReadTimeouts(top, &config.timeouts);
