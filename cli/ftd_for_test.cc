@@ -88,7 +88,7 @@ Finished RunProgram(const std::vector<std::string>& argv,
   std::string out = scratch_dir + "/program.out";
   std::string err = scratch_dir + "/program.err";
   pid_t pid = Spawn(argv, out, err);
-  if (!ReapWithin(pid, seconds(10), &finished.exit_code)) {
+  if (!ReapWithin(pid, seconds(30), &finished.exit_code)) {
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
   }
@@ -127,7 +127,7 @@ std::string FtdForTest::Write(const std::string& name,
 std::string FtdForTest::WriteConfig() {
   std::string text;
   for (const auto& [key, value] : config_) text += key + " = " + value + "\n";
-  return Write("ftd.toml", text);
+  return Write("ftd.toml", text + tables_);
 }
 
 bool FtdForTest::Start() {

@@ -21,7 +21,7 @@ struct Finished {
   std::string err;
 };
 
-// Runs argv to its end, at most ten seconds.
+// Runs argv to its end, at most half a minute.
 Finished RunProgram(const std::vector<std::string>& argv,
                     const std::string& scratch_dir);
 
@@ -35,6 +35,9 @@ class FtdForTest {
 
   // A line of the config, `value` as TOML; before Start().
   void Set(const std::string& key, const std::string& value);
+  void Unset(const std::string& key) { config_.erase(key); }
+  // Tables, behind all keys; before Start().
+  void Append(const std::string& tables) { tables_ += tables; }
   std::string WriteConfig();
   // True when it answers. False: it ended; see exit_code() and Log().
   bool Start();
@@ -65,6 +68,7 @@ class FtdForTest {
 
   host::TempDir dir_;
   std::map<std::string, std::string> config_;
+  std::string tables_;
   pid_t pid_ = -1;  // -1: not running
   int exit_code_ = -1;
 };

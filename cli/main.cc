@@ -20,6 +20,11 @@ int Report(const ft::Status& status) {
 }
 
 // "log dump" is the verb "dump" of the group "log".
+const char* GroupHelp(const std::string& group) {
+  return group == "fencing" ? "Test, show and prepare the test-and-set store"
+                            : "Look into archived logs";
+}
+
 CLI::App* AddVerb(CLI::App& app, const ft::cli::Verb& verb) {
   const std::string name = verb.name();
   const size_t space = name.find(' ');
@@ -30,7 +35,7 @@ CLI::App* AddVerb(CLI::App& app, const ft::cli::Verb& verb) {
   auto groups = app.get_subcommands(
       [&](CLI::App* sub) { return sub->get_name() == group_name; });
   if (groups.empty()) {
-    groups = {app.add_subcommand(group_name, "Look into archived logs")};
+    groups = {app.add_subcommand(group_name, GroupHelp(group_name))};
     groups.front()->require_subcommand(1)->fallthrough();
   }
   return groups.front()->add_subcommand(name.substr(space + 1), verb.help());

@@ -20,7 +20,8 @@
 # DEPS are names of targets and pass to whoever links the library. Those of
 # packages: Boost::headers Boost::json protobuf::libprotobuf-lite
 # spdlog::spdlog CLI11::CLI11 tomlplusplus::tomlplusplus hiredis::hiredis
-# isal::isal OpenSSL::Crypto OpenSSL::SSL Threads::Threads zstd::zstd
+# isal::isal curl::curl iscsi::iscsi OpenSSL::Crypto OpenSSL::SSL
+# Threads::Threads zstd::zstd
 
 include(GoogleTest)
 
@@ -32,8 +33,8 @@ find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
-foreach(module IN ITEMS hiredis:hiredis isal:libisal tomlplusplus:tomlplusplus
-        zstd:libzstd)
+foreach(module IN ITEMS curl:libcurl hiredis:hiredis isal:libisal
+        iscsi:libiscsi tomlplusplus:tomlplusplus zstd:libzstd)
   string(REGEX MATCH "^([^:]+):(.+)$" _ ${module})
   set(name ${CMAKE_MATCH_1})
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${CMAKE_MATCH_2})

@@ -65,9 +65,11 @@ class Waiting {
 }  // namespace
 
 AsyncTestAndSet::AsyncTestAndSet(std::shared_ptr<TestAndSet> store,
-                                 std::chrono::milliseconds deadline)
+                                 std::chrono::milliseconds deadline,
+                                 std::string where)
     : store_(std::move(store)),
       deadline_(deadline),
+      where_(std::move(where)),
       threads_(std::make_shared<std::atomic<int>>(0)) {}
 
 asio::awaitable<bool> AsyncTestAndSet::Run(std::function<void()> question) {
@@ -95,9 +97,9 @@ asio::awaitable<bool> AsyncTestAndSet::Run(std::function<void()> question) {
 }
 
 Status AsyncTestAndSet::NoAnswer() const {
-  return Status::Unavailable("the test-and-set store gave no answer within " +
+  return Status::Unavailable(where_ + " gave no answer within " +
                                  std::to_string(deadline_.count()) + " ms",
-                             "check the shared file system");
+                             "check the storage and the network to it");
 }
 
 // The questions below have names because g++ 12 copies a closure that is a
@@ -132,6 +134,16 @@ asio::awaitable<Status> AsyncTestAndSet::Release(std::string vm, uint64_t epoch,
   auto answer = std::make_shared<Status>();
   std::function<void()> question = [store = store_, vm, epoch, holder, answer] {
     *answer = store->Release(vm, epoch, holder);
+  };
+  const bool answered = co_await Run(std::move(question));
+  if (!answered) co_return NoAnswer();
+  co_return std::move(*answer);
+}
+
+asio::awaitable<Status> AsyncTestAndSet::Probe() {
+  auto answer = std::make_shared<Status>();
+  std::function<void()> question = [store = store_, answer] {
+    *answer = store->Probe();
   };
   const bool answered = co_await Run(std::move(question));
   if (!answered) co_return NoAnswer();

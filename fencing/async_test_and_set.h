@@ -40,8 +40,10 @@ class AsyncTestAndSet {
 
   // `store` is shared with threads that may outlive this object. Coroutines
   // that await an answer must not.
+  // `where` is the store in the line that says that it gave no answer.
   explicit AsyncTestAndSet(std::shared_ptr<TestAndSet> store,
-                           std::chrono::milliseconds deadline = kDeadline);
+                           std::chrono::milliseconds deadline = kDeadline,
+                           std::string where = "the test-and-set store");
 
   // As TestAndSet's, with kUnreachable / kUnavailable after the deadline.
   // Await them on a serial executor: a single-threaded io_context or a
@@ -52,6 +54,8 @@ class AsyncTestAndSet {
                                                    std::string contender);
   boost::asio::awaitable<Status> Release(std::string vm, uint64_t epoch,
                                          std::string holder);
+
+  boost::asio::awaitable<Status> Probe();
 
   // Threads under way, abandoned ones included.
   int threads() const { return threads_->load(); }
@@ -64,6 +68,7 @@ class AsyncTestAndSet {
 
   const std::shared_ptr<TestAndSet> store_;
   const std::chrono::milliseconds deadline_;
+  const std::string where_;
   // Shared with the threads, which count themselves out.
   const std::shared_ptr<std::atomic<int>> threads_;
 };

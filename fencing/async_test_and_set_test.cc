@@ -78,7 +78,7 @@ TEST_F(AsyncTestAndSetTest, HungStore_IsUnreachableAtTheDeadline) {
   EXPECT_EQ(answer.outcome, Outcome::kUnreachable);
   EXPECT_EQ(answer.error.ToString(),
             "the test-and-set store gave no answer within 30 ms; "
-            "check the shared file system");
+            "check the storage and the network to it");
   EXPECT_EQ(async_.threads(), 1) << "abandoned";
 }
 

@@ -37,7 +37,7 @@ uint64_t ParseEpoch(std::string_view digits) {
 Status NotARecord(const std::string& path) {
   return Status::Unavailable(
       "test-and-set record " + path + " is damaged",
-      "find out which host runs the VM, stop it there, then remove the file");
+      "find out which host runs the VM, stop it there, then remove it");
 }
 
 }  // namespace

@@ -49,10 +49,8 @@ class FileTestAndSet : public TestAndSet {
   explicit FileTestAndSet(std::string directory);
 
   // Whether the directory is there and a file can be written, synced,
-  // linked and removed in it; one clear line and its remedy if not. Call it
-  // before a VM is started or protected, so that a store that could never
-  // answer is found before it is needed.
-  Status Probe();
+  // linked and removed in it.
+  Status Probe() override;
 
   Result<std::optional<VmRecord>> Read(const std::string& vm) override;
   TestAndSetAnswer Acquire(const std::string& vm, uint64_t expected_epoch,

@@ -70,6 +70,22 @@ TEST(MemoryTestAndSet, Hang_EndsWithTheFault) {
   store.SetFault(MemoryTestAndSet::Fault::kNone);
 }
 
+// A check that is added is a test too; those of a wire are run elsewhere.
+TEST(TestAndSetChecks, EachIsATest) {
+  std::string tests;
+  const auto& program = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < program.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *program.GetTestSuite(i);
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      tests += suite.GetTestInfo(j)->name() + std::string("\n");
+    }
+  }
+  for (const Check& check : AllChecks()) {
+    if (check.hand == Hand::kWire) continue;
+    EXPECT_NE(tests.find(check.name), std::string::npos) << check.name;
+  }
+}
+
 // Reads, thinks, and then sets: what a store without an atomic step does.
 class TornTestAndSet : public Handle {
  public:

@@ -95,6 +95,12 @@ class TestAndSet {
   // {epoch, holder}; nothing was changed. kUnavailable: nothing is known.
   virtual Status Release(const std::string& vm, uint64_t epoch,
                          const std::string& holder) = 0;
+
+  // Whether the store is there and could carry out a change: one clear line
+  // and its remedy if not. Changes no record. Call it before a VM is started
+  // or protected, so that a store that could never answer is found before it
+  // is needed.
+  virtual Status Probe() { return Status::Ok(); }
 };
 
 // Whether a name of a VM or host may be part of a file name or a record: 1

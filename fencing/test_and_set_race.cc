@@ -4,9 +4,12 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <new>
 #include <span>
 #include <thread>
@@ -18,6 +21,12 @@ namespace ft::fencing {
 namespace {
 
 constexpr int kNobody = -1;
+// How often a contender asks for an epoch: a minute of a store that hangs.
+constexpr int kQuestions = 60;
+// Contenders start together, within what a store takes to answer; while
+// they wait long for one of them they leave the processor to others.
+constexpr int kYields = 200;
+constexpr timespec kMoment = {.tv_sec = 0, .tv_nsec = 20'000};
 
 // What the contenders share, in memory that survives fork. All atomics.
 struct Round {
@@ -27,6 +36,9 @@ struct Round {
   std::atomic<int> named{kNobody};
   std::atomic<int> misnamed{0};
   std::atomic<int> unreachable{0};
+  std::atomic<int> unanswered{0};
+  // Of a winner.
+  std::atomic<uint32_t> decision_us{0};
 };
 
 class SharedRounds {
@@ -50,10 +62,23 @@ class SharedRounds {
 // One start line for all: nobody asks before everybody is there.
 void AwaitStart(Round& round, int contenders) {
   round.arrived.fetch_add(1);
-  while (round.arrived.load() < contenders) sched_yield();
+  for (int i = 0; round.arrived.load() < contenders; ++i) {
+    i < kYields ? sched_yield() : nanosleep(&kMoment, nullptr);
+  }
+}
+
+uint32_t MicrosecondsSince(std::chrono::steady_clock::time_point begun) {
+  return static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(
+          std::chrono::steady_clock::now() - begun)
+          .count());
 }
 
 std::string NameOf(int contender) { return "host" + std::to_string(contender); }
+
+bool Known(const TestAndSetAnswer& answer) {
+  return answer.outcome != TestAndSetOutcome::kUnreachable;
+}
 
 void NoteRecord(Round& round, const VmRecord& record) {
   const int named = std::stoi(record.holder.substr(4));
@@ -69,13 +94,20 @@ void Contend(const OpenStore& open, const std::string& vm, int self,
   for (uint64_t epoch = 0; epoch < rounds.size(); ++epoch) {
     Round& round = rounds[epoch];
     AwaitStart(round, contenders);
-    const TestAndSetAnswer answer = store->Acquire(vm, epoch, NameOf(self));
-    if (answer.outcome == TestAndSetOutcome::kUnreachable) {
+    const auto begun = std::chrono::steady_clock::now();
+    TestAndSetAnswer answer = store->Acquire(vm, epoch, NameOf(self));
+    for (int i = 1; i < kQuestions && !Known(answer); ++i) {
       round.unreachable.fetch_add(1);
+      answer = store->Acquire(vm, epoch, NameOf(self));
+    }
+    const uint32_t decision_us = MicrosecondsSince(begun);
+    if (!Known(answer)) {
+      round.unanswered.fetch_add(1);
       continue;
     }
     const bool acquired = answer.outcome == TestAndSetOutcome::kAcquired;
     if (acquired) round.winners.fetch_add(1);
+    if (acquired) round.decision_us.store(decision_us);
     // A slow loser may be shown a later round's record.
     if (answer.record->epoch == epoch + 1) NoteRecord(round, *answer.record);
     if (acquired && answer.record->holder != NameOf(self)) {
@@ -123,8 +155,32 @@ RaceResult Race(const OpenStore& open, const std::string& vm,
     result.split += round.winners > 1;
     result.misnamed += round.misnamed;
     result.unreachable += round.unreachable;
+    result.unanswered += round.unanswered;
+    if (round.winners > 0) result.decisions_us.push_back(round.decision_us);
   }
+  std::sort(result.decisions_us.begin(), result.decisions_us.end());
   return result;
+}
+
+std::vector<uint32_t> MeasureDecisions(TestAndSet& store, const std::string& vm,
+                                       int count) {
+  std::vector<uint32_t> decisions_us;
+  for (int i = 0; i <= count; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto answer =
+        store.Acquire(vm, static_cast<uint64_t>(i), NameOf(i % 2));
+    if (answer.outcome != TestAndSetOutcome::kAcquired) break;
+    if (i > 0) decisions_us.push_back(MicrosecondsSince(begun));
+  }
+  std::sort(decisions_us.begin(), decisions_us.end());
+  return decisions_us;
+}
+
+uint32_t Quantile(const std::vector<uint32_t>& ascending, double share) {
+  if (ascending.empty()) return 0;
+  const auto index =
+      static_cast<size_t>(share * static_cast<double>(ascending.size()));
+  return ascending[std::min(index, ascending.size() - 1)];
 }
 
 }  // namespace ft::fencing

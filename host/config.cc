@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "host/store_config.h"
 #include "logchannel/toml_reader.h"
 #include "replay/name_rules.h"
 
@@ -79,14 +80,6 @@ void ReadHosts(TableReader& top, Config* config) {
   }
 }
 
-void RequireAbsolute(TableReader& top, const char* key,
-                     const std::string& value) {
-  if (value.empty() || value.front() == '/') return;
-  top.Fail(Status::Invalid(
-      fmt::format("{}: {} is not an absolute path", top.Where(key), key),
-      "begin it with '/'"));
-}
-
 void ReadPaths(TableReader& top, Config* config) {
   struct Path {
     const char* key;
@@ -99,11 +92,8 @@ void ReadPaths(TableReader& top, Config* config) {
     top.Read(path.key, path.value);
     RequireAbsolute(top, path.key, *path.value);
   }
-  for (Path path : {Path{"engine", &config->engine},
-                    Path{"shared_dir", &config->shared_dir}}) {
-    top.Require(path.key, path.value);
-    RequireAbsolute(top, path.key, *path.value);
-  }
+  top.Require("engine", &config->engine);
+  RequireAbsolute(top, "engine", config->engine);
   if (!config->engine_share.empty() || config->engine.empty()) return;
   std::error_code error;
   std::filesystem::path binary =
@@ -140,6 +130,7 @@ Result<Config> FromFile(const TomlFile& file, const std::string& name) {
                              kNameRule));
   }
   ReadPaths(top, &config);
+  config.store = ReadStore(top, config.host);
   ReadNetwork(top, &config);
   ReadHosts(top, &config);
   ReadTimeouts(top, &config.timeouts);

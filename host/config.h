@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "fencing/store_options.h"
 #include "logchannel/status.h"
 
 namespace ft::host {
@@ -44,13 +45,13 @@ enum class Compression { kNone, kZstd };
 
 struct Config {
   std::string path;  // of the file itself; for messages
-  std::string host;  // unique among the hosts that share shared_dir
+  std::string host;  // unique among the hosts of one test-and-set store
   std::string state_dir = "/var/lib/lockstep";
   std::string run_dir = "/run/lockstep";
   std::string ring_dir = "/dev/shm/lockstep";
-  std::string engine;        // qemu-system-x86_64 of replay/qemu
-  std::string engine_share;  // firmware; default <engine>/../../share
-  std::string shared_dir;    // test-and-set records (file backend)
+  std::string engine;           // qemu-system-x86_64 of replay/qemu
+  std::string engine_share;     // firmware; default <engine>/../../share
+  fencing::StoreOptions store;  // the test-and-set records
   std::string listen = "0.0.0.0";
   uint16_t log_port = 7600;
   uint16_t heartbeat_port = 7601;

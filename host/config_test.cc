@@ -113,6 +113,74 @@ TEST(Config, MissingAndImpossibleValuesAreRefused) {
   EXPECT_THAT(Refusal(With("log_port = 7612\n")), HasSubstr("clone_ports"));
 }
 
+std::string WithStore(const char* lines) {
+  std::string text = "host = \"hostA\"\nengine = \"/opt/bin/qemu\"\n";
+  text.append(lines);
+  return text;
+}
+
+fencing::StoreOptions StoreOf(const char* lines) {
+  auto config = ParseConfig(WithStore(lines), "ftd.toml");
+  EXPECT_TRUE(config.ok()) << config.status().ToString();
+  return config.ok() ? config->store : fencing::StoreOptions();
+}
+
+TEST(Config, StoreIsASharedDirectoryOrATable) {
+  using Backend = fencing::StoreOptions::Backend;
+  EXPECT_EQ(StoreOf("shared_dir = \"/srv\"\n").shared_dir, "/srv");
+  EXPECT_EQ(StoreOf("[fencing]\nbackend = \"file\"\nshared_dir = \"/s\"\n")
+                .shared_dir,
+            "/s");
+  EXPECT_EQ(
+      StoreOf("[fencing]\nbackend = \"nbd\"\naddress = \"a:1\"\n").address,
+      "a:1");
+  const auto lun = StoreOf(
+      "[fencing]\nbackend = \"iscsi\"\nurl = \"iscsi://san/iqn.x/1\"\n"
+      "chap_user = \"ftd\"\nchap_password_file = \"/etc/ft/password\"\n");
+  EXPECT_EQ(lun.backend, Backend::kIscsi);
+  EXPECT_EQ(lun.iscsi.url, "iscsi://san/iqn.x/1");
+  EXPECT_EQ(lun.iscsi.initiator, "iqn.2026-11.local.lockstep:hostA");
+  EXPECT_EQ(lun.iscsi_password_file, "/etc/ft/password");
+  const auto etcd = StoreOf(
+      "[fencing]\nbackend = \"etcd\"\nendpoints = [\"https://a:2379\", "
+      "\"https://b:2379\"]\nca = \"/ca\"\ncert = \"/c\"\nkey = \"/k\"\n");
+  EXPECT_EQ(etcd.backend, Backend::kEtcd);
+  EXPECT_EQ(etcd.etcd.endpoints.size(), 2u);
+  EXPECT_EQ(etcd.etcd.prefix, "/lockstep/");
+  EXPECT_EQ(etcd.etcd.key, "/k");
+}
+
+TEST(Config, StoreIsOneAndWhole) {
+  const std::pair<const char*, const char*> refusals[] = {
+      {"", "shared_dir is missing; add shared_dir"},
+      {"shared_dir = \"srv\"\n", "not an absolute path"},
+      {"shared_dir = \"/s\"\n[fencing]\nbackend = \"file\"\n",
+       "ftd.toml:3: shared_dir and [fencing] both choose a store"},
+      {"[fencing]\n", "fencing.backend is missing"},
+      {"[fencing]\nbackend = \"floppy\"\n", "no backend \"floppy\""},
+      {"[fencing]\nbackend = \"file\"\n", "fencing.shared_dir is missing"},
+      {"[fencing]\nbackend = \"nbd\"\n", "fencing.address is missing"},
+      {"[fencing]\nbackend = \"iscsi\"\n", "fencing.url is missing"},
+      {"[fencing]\nbackend = \"iscsi\"\nurl = \"iscsi://a\"\n",
+       "ftd.toml:5: 'iscsi://a' is not the URL of a LUN"},
+      {"[fencing]\nbackend = \"iscsi\"\nurl = \"iscsi://a/b/1\"\n"
+       "chap_user = \"x\"\n",
+       "chap_password_file is missing beside chap_user"},
+      {"[fencing]\nbackend = \"etcd\"\n", "fencing.endpoints is missing"},
+      {"[fencing]\nbackend = \"etcd\"\nendpoints = \"http://a\"\n",
+       "fencing.endpoints is no list of strings"},
+      {"[fencing]\nbackend = \"etcd\"\nendpoints = [\"a:2379\"]\n",
+       "'a:2379' is not an endpoint of etcd"},
+      {"[fencing]\nbackend = \"file\"\nshared_dir = \"/s\"\n"
+       "url = \"iscsi://a/b/1\"\n",
+       "ftd.toml:6: unknown key fencing.url; remove it, or use one of "
+       "backend, shared_dir"},
+  };
+  for (const auto& [lines, words] : refusals) {
+    EXPECT_THAT(Refusal(WithStore(lines)), HasSubstr(words));
+  }
+}
+
 TEST(Config, BrokenTomlNamesTheLine) {
   EXPECT_THAT(Refusal("host = \"a\"\nengine = \n"), HasSubstr("ftd.toml:2"));
   for (const char* bad :

@@ -15,7 +15,7 @@
 #include <future>
 
 #include "fencing/async_test_and_set.h"
-#include "fencing/file_test_and_set.h"
+#include "fencing/store_factory.h"
 #include "host/condition.h"
 #include "host/control_api.h"
 #include "host/control_server.h"
@@ -44,6 +44,7 @@ struct Daemon::Impl {
   explicit Impl(Config c);
 
   Status Open();
+  Status OpenRecords();
   asio::awaitable<void> Shutdown();
 
   const Config config;
@@ -54,14 +55,13 @@ struct Daemon::Impl {
   RunLock lock;
   StateStore store;
   EventLog events;
-  std::shared_ptr<fencing::FileTestAndSet> test_and_set;
-  fencing::AsyncTestAndSet records;
   EngineLauncher launcher;
   Uplink uplink;
   asio::signal_set signals;
   Condition stopped;
   bool stopping = false;
   // From Open() on.
+  std::unique_ptr<fencing::AsyncTestAndSet> records;
   std::unique_ptr<logchannel::HeartbeatPort> heartbeats;
   std::unique_ptr<HostContext> context;
   std::unique_ptr<VmRegistry> registry;
@@ -75,13 +75,19 @@ Daemon::Impl::Impl(Config c)
       save_strand(saver.get_executor()),
       store(config.state_dir),
       events(store.events_path()),
-      test_and_set(
-          std::make_shared<fencing::FileTestAndSet>(config.shared_dir)),
-      records(test_and_set),
       launcher(config, store),
       uplink(config.uplink),
       signals(io),
       stopped(io.get_executor()) {}
+
+Status Daemon::Impl::OpenRecords() {
+  auto made = fencing::MakeStore(config.store);
+  if (!made.ok()) return made.status();
+  records = std::make_unique<fencing::AsyncTestAndSet>(
+      *made, fencing::AsyncTestAndSet::kDeadline,
+      fencing::Describe(config.store));
+  return (*made)->Probe();
+}
 
 Status Daemon::Impl::Open() {
   Status status = CreateWritableDir(config.run_dir, "run_dir");
@@ -90,7 +96,7 @@ Status Daemon::Impl::Open() {
   if (status.ok()) {
     status = CreateWritableDir(config.ring_dir + "/" + config.host, "ring_dir");
   }
-  if (status.ok()) status = test_and_set->Probe();
+  if (status.ok()) status = OpenRecords();
   if (status.ok()) status = events.Open();
   if (!status.ok()) return status;
   auto port = logchannel::HeartbeatPort::Open(
@@ -98,7 +104,7 @@ Status Daemon::Impl::Open() {
   if (!port.ok()) return port.status();
   heartbeats = std::move(*port);
   context.reset(new HostContext{config, io, blocking, save_strand, store,
-                                events, records, *heartbeats, launcher,
+                                events, *records, *heartbeats, launcher,
                                 [this] { return uplink.IsUp(); }});
   registry = std::make_unique<VmRegistry>(*context);
   listener = std::make_unique<LogListener>(*context, *registry);

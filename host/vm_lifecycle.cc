@@ -130,7 +130,8 @@ Vm::Awaitable<Status> Vm::Stop() {
   co_return Status::Failed(
       fmt::format("{} is stopped, but its record stays with {}: {}", name(),
                   context_.config.host, released.message()),
-      fmt::format("ftctl stop {} again when shared_dir answers", name()));
+      fmt::format("ftctl stop {} again when {} answers", name(),
+                  fencing::Describe(context_.config.store)));
 }
 
 // The engine ended by itself while nobody protected it: nobody else can be

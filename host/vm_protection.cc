@@ -100,8 +100,15 @@ std::shared_ptr<Vm::Protection> Vm::BeginProtection(const std::string& peer) {
 Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
                                  Progress progress) {
   auto self = shared_from_this();
-  if (Status status = RefuseBusy("enable"); !status.ok()) co_return status;
-  if (Status status = CheckEnable(peer); !status.ok()) co_return status;
+  auto check = [this, &peer] {
+    Status status = RefuseBusy("enable");
+    return status.ok() ? CheckEnable(peer) : status;
+  };
+  if (Status status = check(); !status.ok()) co_return status;
+  // A store that cannot decide is found now rather than in the failover.
+  Status probed = co_await context_.records.Probe();
+  if (!probed.ok()) co_return probed;
+  if (Status status = check(); !status.ok()) co_return status;
   std::shared_ptr<Protection> protection = BeginProtection(peer);
   protection->progress = std::move(progress);
   auto settled = [this, &protection] {

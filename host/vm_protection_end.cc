@@ -156,7 +156,7 @@ Vm::Awaitable<Status> Vm::EndProtection(const std::string& why) {
   if (ended) co_return Status::Ok();
   co_return Status::Unavailable(
       fmt::format("{} is still protected: {}", name(), condition_.why),
-      "outputs are held until the test-and-set answers; check shared_dir");
+      "outputs are held until the test-and-set answers; check its storage");
 }
 
 }  // namespace ft::host

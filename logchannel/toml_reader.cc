@@ -214,6 +214,21 @@ void TableReader::Require(const char* key, std::string* out) {
       fmt::format("add {} = \"...\"", key)));
 }
 
+void TableReader::RequireList(const char* key, std::vector<std::string>* out) {
+  const toml::node* node = Take(key);
+  const toml::array* array = node != nullptr ? node->as_array() : nullptr;
+  if (array == nullptr || array->empty() ||
+      !array->is_homogeneous(toml::node_type::string)) {
+    return Fail(Status::Invalid(
+        fmt::format("{}: {} is {}", Where(key), Qualified(key),
+                    node == nullptr ? "missing" : "no list of strings"),
+        fmt::format("write {} = [\"...\"]", key)));
+  }
+  for (const toml::node& element : *array) {
+    out->push_back(element.value_or(std::string()));
+  }
+}
+
 std::vector<std::pair<std::string, TableReader>> TableReader::Tables(
     const char* key) {
   std::vector<std::pair<std::string, TableReader>> tables;

@@ -78,6 +78,9 @@ class TableReader {
   // As Read, but absence (or an empty string) is a mistake.
   void Require(const char* key, std::string* out);
 
+  // A list of strings, of one at least.
+  void RequireList(const char* key, std::vector<std::string>* out);
+
   // Sub-tables of `[key.NAME]`, each with its NAME; empty when absent.
   std::vector<std::pair<std::string, TableReader>> Tables(const char* key);
   // The one sub-table `[key]`; none when absent.
