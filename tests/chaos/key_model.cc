@@ -72,19 +72,24 @@ std::optional<KeyModel::State> KeyModel::Apply(const Prepared& operation,
   return std::nullopt;
 }
 
+std::vector<std::string> KeyModel::Last(State state, size_t count) const {
+  std::vector<std::string> last;
+  for (; state != kInitial && last.size() < count;
+       state = nodes_[state].parent) {
+    last.push_back(values_[nodes_[state].value]);
+  }
+  std::ranges::reverse(last);
+  return last;
+}
+
 std::string KeyModel::Describe(State state, bool list) const {
   if (state == kInitial) return list ? "[]" : "no such key";
   if (!list) return values_[state];
   constexpr size_t kShown = 6;
-  std::vector<std::string> last;
   const uint32_t length = nodes_[state].depth;
-  for (; state != kInitial && last.size() < kShown;
-       state = nodes_[state].parent) {
-    last.push_back(values_[nodes_[state].value]);
-  }
   std::string text = length > kShown ? "[.." : "[";
-  for (auto it = last.rbegin(); it != last.rend(); ++it) {
-    text += (text == "[" ? "" : " ") + *it;
+  for (const std::string& value : Last(state, kShown)) {
+    text += (text == "[" ? "" : " ") + value;
   }
   return text + "] (" + std::to_string(length) + ")";
 }

@@ -45,7 +45,9 @@ class KeyModel {
   // The state after the operation was executed in `state`; nothing if it
   // would have answered something else.
   std::optional<State> Apply(const Prepared& operation, State state);
-  // For people: "v7", "[v1 v2]" or "no such key". Only the last of a long
+  // The last `count` elements of a list, or all.
+  std::vector<std::string> Last(State state, size_t count) const;
+  // For people: "v7", "[v1 v2] (2)" or "no such key". Only the last of a long
   // list.
   std::string Describe(State state, bool list) const;
 

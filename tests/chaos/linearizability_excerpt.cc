@@ -62,29 +62,40 @@ std::string Deed(const Operation& operation) {
   return "";
 }
 
-// Values that tell the blocked answer from a possible state.
-std::set<std::string> ValuesOfInterest(const Operation& blocked) {
+// Values that tell the blocked answer from a state that was possible.
+std::set<std::string> ValuesOfInterest(
+    const Operation& blocked, const KeyModel& model,
+    const std::vector<KeyModel::State>& possible) {
+  constexpr size_t kLast = 3;
   std::set<std::string> values;
-  if (blocked.kind == Kind::kGet) {
+  if (!IsList(blocked)) {
     values.insert(blocked.result.begin(), blocked.result.end());
-  } else if (blocked.kind == Kind::kRange) {
-    // Twice, or the last ones: which one is too many or too few is near.
-    std::set<std::string> once;
+    if (!possible.empty()) {
+      values.insert(model.Describe(possible.front(), /*list=*/false));
+    }
+    return values;
+  }
+  if (blocked.kind == Kind::kRange) {
+    std::set<std::string> once;  // an element that is there twice
     for (const std::string& value : blocked.result) {
       if (!once.insert(value).second) values.insert(value);
     }
-    const size_t last = std::min<size_t>(blocked.result.size(), 3);
+    const size_t last = std::min(blocked.result.size(), kLast);
     values.insert(blocked.result.end() - static_cast<ptrdiff_t>(last),
                   blocked.result.end());
+  }
+  if (!possible.empty()) {
+    const auto last = model.Last(possible.front(), kLast);
+    values.insert(last.begin(), last.end());
   }
   return values;
 }
 
 std::vector<Operation> Excerpt(const std::vector<const Operation*>& operations,
-                               const Operation& blocked) {
+                               const Operation& blocked,
+                               const std::set<std::string>& values) {
   std::vector<const Operation*> sorted = operations;
   std::ranges::stable_sort(sorted, {}, &Operation::invoked_ns);
-  const std::set<std::string> values = ValuesOfInterest(blocked);
   std::vector<const Operation*> before, after;
   std::vector<const Operation*> chosen = {&blocked};
   for (const Operation* operation : sorted) {
@@ -130,7 +141,8 @@ void DescribeViolation(const std::vector<const Operation*>& operations,
   result.why = "key " + blocked.key + ": client " +
                std::to_string(blocked.client) + "'s " + Deed(blocked) +
                " has no explanation; the key was " + states;
-  result.excerpt = Excerpt(operations, blocked);
+  result.excerpt =
+      Excerpt(operations, blocked, ValuesOfInterest(blocked, model, possible));
 }
 
 std::string CheckResult::Text() const {

@@ -156,6 +156,21 @@ TEST(Linearizability, Violation_IsToldByWhatMatters) {
   EXPECT_THAT(text, HasSubstr("client 1  GET: old   <-- no explanation\n"));
 }
 
+TEST(Linearizability, LostAppend_IsToldWithTheAppend) {
+  Told told;
+  told.Push(3, "gone", 1, 0, 5);
+  for (int i = 0; i < 50; ++i) {
+    told.Range(0, {"gone"}, 10 * i + 10, 10 * i + 15);
+  }
+  told.Range(1, {}, 1000, 1010);
+  const CheckResult result = CheckHistory(told.history());
+  ASSERT_EQ(result.verdict, Verdict::kViolation);
+  EXPECT_THAT(result.why, HasSubstr("LRANGE: [] (0) has no explanation; the "
+                                    "key was [gone] (1)"));
+  EXPECT_THAT(result.Text(), HasSubstr("client 3  RPUSH gone: length 1\n"));
+  EXPECT_LE(result.excerpt.size(), 10u);
+}
+
 TEST(Linearizability, TooManyOpenOperations_IsUndecidedNotYes) {
   Told told;
   for (int i = 0; i < 70; ++i) told.Push(i, "a", 0, i, 0).Unanswered();
