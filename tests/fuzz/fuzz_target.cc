@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/fuzz/fuzz_target.h"
 
-#include <google/protobuf/stubs/logging.h>
+#include <google/protobuf/message_lite.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>

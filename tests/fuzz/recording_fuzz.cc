@@ -21,7 +21,7 @@ namespace {
 // Made once, on tmpfs.
 class Directory {
  public:
-  Directory() : path_("/dev/shm/lockstep-fuzz.XXXXXX") {
+  Directory() : path_("/dev/shm/lockstep-fuzz." + std::string(6, 'X')) {
     FT_CHECK(mkdtemp(path_.data()) != nullptr) << path_;
     Write("snapshot", "");
     Write("log.ftlog", "");
