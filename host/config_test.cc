@@ -224,6 +224,8 @@ TEST(Config, BottomlessKeysAreRefused) {
        {key + " = 1\n", "[" + key + "]\n", "b = { " + key + " = 1 }\n"}) {
     EXPECT_THAT(Refusal(text), HasSubstr("ftd.toml:1: more than 64 dots"));
   }
+  const std::string ruler = "  # " + std::string(100, '.') + "\n" + kLeast;
+  EXPECT_TRUE(ParseConfig(ruler, "ftd.toml").ok());
   std::string nested = "1";
   for (int i = 0; i < 17; ++i) nested = "{ a = " + nested + " }";
   EXPECT_THAT(Refusal("a = " + nested + "\n"), HasSubstr("ftd.toml:1: "));

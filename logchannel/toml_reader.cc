@@ -57,11 +57,15 @@ std::string TypeName(const toml::node& node) {
 // with so many dots and neither '=' nor ',' between them is refused as well.
 constexpr int kDotsMax = 64;
 
-// The line of the first dot too many, or 0.
+// The line of the first dot too many, or 0. Lines that are a comment may have
+// any number.
 int LineOfTooDeepKey(std::string_view text) {
   int line = 1, dots = 0;
+  bool at_start = true, comment = false;
   for (char c : text) {
-    if (c == '.' && ++dots > kDotsMax) return line;
+    if (at_start) comment = c == '#';
+    if (c != ' ' && c != '\t') at_start = c == '\n';
+    if (c == '.' && !comment && ++dots > kDotsMax) return line;
     if (c == '\n' || c == '=' || c == ',') dots = 0;
     if (c == '\n') ++line;
   }
@@ -146,16 +150,19 @@ void TableReader::WrongType(const char* key, const toml::node& node,
       fmt::format("write {}", wanted)));
 }
 
+void TableReader::CheckText(const char* key, const std::string& text) {
+  if (!HasControlCharacter(text)) return;
+  Fail(Status::Invalid(
+      fmt::format("{}: {} has a control character", Where(key), Qualified(key)),
+      "write it without"));
+}
+
 void TableReader::Read(const char* key, std::string* out) {
   const toml::node* node = Take(key);
   if (node == nullptr) return;
   auto value = node->value_exact<std::string>();
   if (!value) return WrongType(key, *node, "a string in double quotes");
-  if (HasControlCharacter(*value)) {
-    return Fail(Status::Invalid(fmt::format("{}: {} has a control character",
-                                            Where(key), Qualified(key)),
-                                "write it without"));
-  }
+  CheckText(key, *value);
   *out = *value;
 }
 
@@ -226,6 +233,7 @@ void TableReader::RequireList(const char* key, std::vector<std::string>* out) {
   }
   for (const toml::node& element : *array) {
     out->push_back(element.value_or(std::string()));
+    CheckText(key, out->back());
   }
 }
 

@@ -31,12 +31,26 @@ void ExpectPath(const std::string& path) {
   ExpectText(path);
 }
 
+void CheckStore(const fencing::StoreOptions& store) {
+  if (store.backend == fencing::StoreOptions::Backend::kFile) {
+    ExpectPath(store.shared_dir);
+  }
+  for (const std::string& text :
+       {store.address, store.iscsi.url, store.iscsi.initiator, store.iscsi.user,
+        store.iscsi_password_file, store.etcd.prefix, store.etcd.ca,
+        store.etcd.cert, store.etcd.key}) {
+    ExpectText(text);
+  }
+  for (const std::string& endpoint : store.etcd.endpoints) ExpectText(endpoint);
+}
+
 void CheckPlaces(const Config& config) {
   for (const std::string& path :
        {config.state_dir, config.run_dir, config.ring_dir, config.engine,
-        config.engine_share, config.shared_dir}) {
+        config.engine_share}) {
     ExpectPath(path);
   }
+  CheckStore(config.store);
   ExpectText(config.listen);
   ExpectText(config.uplink);
   for (uint16_t port : {config.log_port, config.heartbeat_port,

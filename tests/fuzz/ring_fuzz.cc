@@ -8,9 +8,10 @@
 //     |        | of file   |                | first byte on         |
 //     +--------+-----------+----------------+-----------------------+
 //
-// Promised: Attach() refuses what is no ring of this version, in one line, and
-// changes nothing; CopyEntries() gives whole entries or one line, whatever
-// positions and lengths say; what can be appended is read back.
+// Promised: Attach() refuses what is no ring of this version, in one line;
+// ReadEntries() gives whole entries or one line, whatever positions and lengths
+// say; AppendEntries() and Acknowledge() do what they say, or refuse and change
+// nothing.
 #include "logchannel/log_ring.h"
 
 #include <fcntl.h>
@@ -64,9 +65,9 @@ class Files {
   ScopedFd file_;
 };
 
-void CheckCopy(const LogRing& ring, LogPosition from) {
+void CheckRead(const LogRing& ring, LogPosition from) {
   static std::vector<std::byte> buffer(kEntryBytesMax);
-  const auto bytes = ring.CopyEntries(from, buffer);
+  const auto bytes = ring.ReadEntries(from, buffer);
   if (!bytes.ok()) return fuzz::ExpectRefusal(bytes.status());
   const auto entries = std::span(buffer).first(*bytes);
   FT_CHECK(entries.size() <= ring.committed() - from) << entries.size();
@@ -74,20 +75,27 @@ void CheckCopy(const LogRing& ring, LogPosition from) {
   FT_CHECK(valid.ok()) << valid.message();
 }
 
-// An engine that keeps the layout lets its backup's ftd append.
+// Appended where the ring says that its log ends, or refused and unchanged.
 void CheckAppend(LogRing& ring) {
   const LogPosition first = ring.committed();
-  if (ring.direction() != Direction::kReplay ||
-      first - ring.consumed() > ring.data_size()) {
-    return;
-  }
   std::array<std::byte, 20> entry = {};
   EncodeEntryHeader({.payload_bytes = 16},
                     std::span(entry).first<kEntryHeaderBytes>());
   if (!ValidateEntries(entry, first).ok()) return;
   const size_t free = ring.free_bytes();
-  FT_CHECK(ring.AppendEntries(first, entry) == (free >= entry.size())) << free;
-  FT_CHECK(ring.committed() == first + (free >= entry.size() ? 20 : 0));
+  const auto appended = ring.AppendEntries(first, entry);
+  if (!appended.ok()) fuzz::ExpectRefusal(appended.status());
+  const bool done = appended.ok() && *appended;
+  FT_CHECK(!appended.ok() || done == (free >= entry.size())) << free;
+  FT_CHECK(ring.committed() == first + (done ? entry.size() : 0));
+}
+
+void CheckAcknowledge(LogRing& ring, LogPosition position) {
+  const LogPosition before = ring.acknowledged();
+  const Status done = ring.Acknowledge(position);
+  if (!done.ok()) fuzz::ExpectRefusal(done);
+  FT_CHECK(ring.acknowledged() ==
+           (done.ok() ? std::max(before, position) : before));
 }
 
 void Check(Files& files, uint64_t from) {
@@ -97,9 +105,11 @@ void Check(Files& files, uint64_t from) {
   FT_CHECK(ring.engine_build().size() <= sizeof ft_ring::engine_build);
   FT_CHECK(ring.direction() == Direction::kRecord ||
            ring.direction() == Direction::kReplay);
-  CheckCopy(ring, from);
-  CheckCopy(ring, ring.committed());
+  CheckRead(ring, from);
+  CheckRead(ring, ring.committed());
+  FT_CHECK(ring.CheckHeader(ring.direction()).ok());
   CheckAppend(ring);
+  CheckAcknowledge(ring, from);
 }
 
 }  // namespace
