@@ -420,7 +420,7 @@ TEST_F(PairTest, IdleGuest_IsNotAccused) {
   primary_options_.engine_watchdog.silence = 400ms;
   backup_options_.engine_watchdog.silence = 400ms;
   Protect();
-  const LogPosition committed = engine_a_->ring().committed();
+  const uint64_t committed = engine_a_->ring().committed();
   RunFor(1500ms);
   EXPECT_EQ(engine_a_->ring().committed(), committed) << "it is not idle";
   EXPECT_EQ(primary_->state(), primary::State::kProtected);

@@ -114,7 +114,7 @@ class DamagedRingTest : public ::testing::Test {
   static void Introduce(FtdForTest& ftd, const std::string& name,
                         const FtdForTest& peer, const std::string& peer_name) {
     ftd.Set("host", "\"" + name + "\"");
-    ftd.Set("engine", std::string("\"") + COUNTING_ENGINE + "\"");
+    ftd.Set("engine", "\"" COUNTING_ENGINE "\"");
     const int first = FreePorts();
     ftd.Set("clone_ports", "[" + std::to_string(first) + ", " +
                                std::to_string(first + 9) + "]");

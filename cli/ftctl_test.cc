@@ -167,6 +167,17 @@ TEST_F(FtctlTest, EngineThatDiesAtOnceGivesItsRecordBack) {
   EXPECT_EQ(ftd_.Ftctl({"undefine", "vm1"}).exit_code, 0);
 }
 
+// The store is not mounted, and the VM may be live elsewhere.
+TEST_F(FtctlTest, StartWithAStoreOfAnotherTimeIsRefused) {
+  ftd_.Set("engine", "\"/bin/false\"");
+  Start();
+  ftd_.Ftctl({"define", ftd_.Write("vm1.toml", VmFile())});
+  ftd_.Ftctl({"start", "vm1"});
+  fs::remove_all(ftd_.dir() / "shared");
+  fs::create_directory(ftd_.dir() / "shared");
+  ExpectRefused({"start", "vm1"}, "the test-and-set store knows epoch 0");
+}
+
 TEST_F(FtctlTest, VmsSurviveARestartOfFtd) {
   Start();
   ftd_.Ftctl({"define", ftd_.Write("vm1.toml", VmFile())});

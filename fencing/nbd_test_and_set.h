@@ -43,7 +43,7 @@ class NbdTestAndSet : public TestAndSet {
   // Whether the service answers and can read a record. Call it before a VM
   // is started or protected, so that a service that could never answer is
   // found before it is needed.
-  Status Probe();
+  Status Probe() override;
 
   Result<std::optional<VmRecord>> Read(const std::string& vm) override;
   TestAndSetAnswer Acquire(const std::string& vm, uint64_t expected_epoch,

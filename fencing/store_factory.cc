@@ -7,6 +7,7 @@
 #include "fencing/file_test_and_set.h"
 #include "fencing/iscsi_format.h"
 #include "fencing/iscsi_test_and_set.h"
+#include "fencing/nbd_test_and_set.h"
 
 namespace ft::fencing {
 
@@ -33,8 +34,8 @@ Result<std::shared_ptr<TestAndSet>> MakeStore(const StoreOptions& options) {
       return std::shared_ptr<TestAndSet>(
           std::make_shared<FileTestAndSet>(options.shared_dir));
     case Backend::kNbd:
-      return Status::Invalid("this release has no backend \"nbd\" yet",
-                             R"(use "file", "iscsi" or "etcd")");
+      return std::shared_ptr<TestAndSet>(
+          std::make_shared<NbdTestAndSet>(options.address));
     case Backend::kIscsi:
       return std::shared_ptr<TestAndSet>(
           std::make_shared<IscsiTestAndSet>((*complete).iscsi));

@@ -32,7 +32,8 @@ class ArchiveRingTest : public ::testing::Test {
         std::span(entry).first<logchannel::kEntryHeaderBytes>());
     const auto payload = logchannel::PayloadForTest(1, payload_bytes);
     entry.insert(entry.end(), payload.begin(), payload.end());
-    EXPECT_TRUE(ring_->AppendEntries(ring_->committed(), entry));
+    const auto appended = ring_->AppendEntries(ring_->committed(), entry);
+    EXPECT_TRUE(appended.ok() && *appended);
     if (consume) engine_->Consume();
     return ring_->committed();
   }

@@ -47,7 +47,10 @@ TEST(EventLog, LinesThatAreNoEventsAreSkipped) {
 }
 
 TEST(EventLog, NulInAnEventIsKept) {
-  Event event{.wall_clock_ms = 1, .vm = std::string("v\0m", 3), .epoch = 2};
+  Event event;
+  event.wall_clock_ms = 1;
+  event.vm = std::string("v\0m", 3);
+  event.epoch = 2;
   Event again;
   ASSERT_TRUE(FromJsonLine(ToJsonLine(event), &again));
   EXPECT_EQ(again.vm, event.vm);

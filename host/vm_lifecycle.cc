@@ -40,6 +40,18 @@ Vm::Awaitable<Status> Vm::AcquireForStart() {
     }
     epoch = record.epoch;
   }
+  // Not the store that gave us our epoch: what it says of the VM is nothing,
+  // and elsewhere the VM may be live.
+  if (epoch < condition_.epoch) {
+    co_return Status::Unavailable(
+        fmt::format("the test-and-set store knows epoch {} of {}, which was "
+                    "in epoch {} here",
+                    epoch, name(), condition_.epoch),
+        fmt::format("mount or restore the store that it was started with; if "
+                    "that is gone for good, ftctl undefine {} and define it "
+                    "again",
+                    name()));
+  }
   auto answer = co_await context_.records.Acquire(name(), epoch, host);
   if (answer.outcome != fencing::TestAndSetOutcome::kAcquired) {
     co_return answer.error;

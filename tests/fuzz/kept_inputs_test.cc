@@ -47,7 +47,7 @@ std::vector<std::byte> ReadWhole(const fs::path& path) {
 
 // A broken promise ends the process, so the name is told before. Each input is
 // a block of its own size, for the sanitizers.
-void Run(const Target& target, const fs::path& path) {
+void RunKept(const Target& target, const fs::path& path) {
   std::cout << path.string() << std::endl;
   const std::vector<std::byte> whole = ReadWhole(path);
   target.run(whole);
@@ -62,12 +62,12 @@ class KeptInputs : public ::testing::TestWithParam<Target> {};
 TEST_P(KeptInputs, CorpusKeepsThePromises) {
   const auto files = FilesIn("corpus", GetParam().name);
   EXPECT_FALSE(files.empty()) << "no corpus for " << GetParam().name;
-  for (const auto& file : files) Run(GetParam(), file);
+  for (const auto& file : files) RunKept(GetParam(), file);
 }
 
 TEST_P(KeptInputs, RegressionsStayMended) {
   for (const auto& file : FilesIn("regressions", GetParam().name)) {
-    Run(GetParam(), file);
+    RunKept(GetParam(), file);
   }
 }
 
