@@ -29,6 +29,9 @@ asio::awaitable<void> BackupAgent::Impl::ReadLoop() {
   while (!ending_) {
     auto frame = co_await connection_->Receive();
     if (!frame.ok()) {
+      if (frame.status().code() == Code::kInvalid) {
+        Report("closed the log channel: " + frame.status().message());
+      }
       Lose(frame.status());
       co_return;
     }

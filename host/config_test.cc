@@ -153,6 +153,7 @@ TEST(Config, StoreIsASharedDirectoryOrATable) {
 TEST(Config, StoreIsOneAndWhole) {
   const std::pair<const char*, const char*> refusals[] = {
       {"", "shared_dir is missing; add shared_dir"},
+      {"shared_dir = \"\"\n", "shared_dir is missing; add shared_dir"},
       {"shared_dir = \"srv\"\n", "not an absolute path"},
       {"shared_dir = \"/s\"\n[fencing]\nbackend = \"file\"\n",
        "ftd.toml:3: shared_dir and [fencing] both choose a store"},

@@ -97,7 +97,8 @@ fencing::StoreOptions ReadStore(TableReader& top, const std::string& host) {
           fmt::format("{}: shared_dir is missing", top.Where("shared_dir")),
           "add shared_dir = \"...\", or a table [fencing]"));
     }
-    ReadPath(top, "shared_dir", &options.shared_dir);
+    top.Require("shared_dir", &options.shared_dir);
+    RequireAbsolute(top, "shared_dir", options.shared_dir);
     return options;
   }
   if (top.Has("shared_dir")) {

@@ -150,11 +150,12 @@ void TableReader::WrongType(const char* key, const toml::node& node,
       fmt::format("write {}", wanted)));
 }
 
-void TableReader::CheckText(const char* key, const std::string& text) {
-  if (!HasControlCharacter(text)) return;
+bool TableReader::CheckText(const char* key, const std::string& text) {
+  if (!HasControlCharacter(text)) return true;
   Fail(Status::Invalid(
       fmt::format("{}: {} has a control character", Where(key), Qualified(key)),
       "write it without"));
+  return false;
 }
 
 void TableReader::Read(const char* key, std::string* out) {
@@ -162,8 +163,7 @@ void TableReader::Read(const char* key, std::string* out) {
   if (node == nullptr) return;
   auto value = node->value_exact<std::string>();
   if (!value) return WrongType(key, *node, "a string in double quotes");
-  CheckText(key, *value);
-  *out = *value;
+  if (CheckText(key, *value)) *out = *value;
 }
 
 void TableReader::Read(const char* key, bool* out) {
@@ -233,7 +233,7 @@ void TableReader::RequireList(const char* key, std::vector<std::string>* out) {
   }
   for (const toml::node& element : *array) {
     out->push_back(element.value_or(std::string()));
-    CheckText(key, out->back());
+    (void)CheckText(key, out->back());
   }
 }
 

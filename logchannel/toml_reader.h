@@ -99,7 +99,7 @@ class TableReader {
  private:
   const toml::node* Take(const char* key);
   void ReadInteger(const char* key, int64_t* out, int64_t min, int64_t max);
-  void CheckText(const char* key, const std::string& text);
+  bool CheckText(const char* key, const std::string& text);
   void WrongType(const char* key, const toml::node& node,
                  const std::string& wanted);
   std::string Qualified(std::string_view key) const;

@@ -45,7 +45,7 @@ TEST_F(PausedPrimary, EngineAloneStandsStill) {
   world_.FreezeEngine(kA, 4 * kSecond);
   RunFor(1900 * kMs);
   EXPECT_TRUE(Protected(kA)) << Story();
-  EXPECT_TRUE(Until([this] { return Alone(kB); }, 200 * kMs)) << Story();
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 300 * kMs)) << Story();
   EXPECT_FALSE(Runs(kA));
   EXPECT_EQ(Record().holder, "hostB");
 }
@@ -66,7 +66,8 @@ TEST_F(PausedPrimary, EngineAloneStandsStillForAMoment) {
 TEST_F(PausedPrimary, EngineThatCannotBeEnded) {
   Protect();
   world_.FreezeEngine(kA, 6 * kSecond, true);
-  EXPECT_TRUE(Until([this] { return Alone(kB); }, 3200 * kMs)) << Story();
+  // 2 s of silence, 1 s for the SIGKILL, the lease, and beats in between.
+  EXPECT_TRUE(Until([this] { return Alone(kB); }, 3400 * kMs)) << Story();
   EXPECT_TRUE(Runs(kA));
   EXPECT_TRUE(Until([this] { return !Runs(kA); }, 4 * kSecond)) << Story();
   EXPECT_EQ(Record().holder, "hostB");
@@ -87,7 +88,7 @@ TEST_F(PausedPrimary, BackupsEngineAloneStandsStill) {
 TEST_F(PausedPrimary, BackupsEngineStandsStillWhenThePrimaryDies) {
   Protect();
   world_.FreezeEngine(kB, 4 * kSecond);
-  RunFor(1900 * kMs);
+  RunFor(1700 * kMs);
   world_.KillHost(kA);
   EXPECT_TRUE(Until([this] { return Alone(kB); }, 3 * kSecond)) << Story();
 }

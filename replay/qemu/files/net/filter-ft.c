@@ -162,7 +162,10 @@ static void filter_ft_announce(NetFilterState *nf)
     stw_be_p(frame + 20, 3);            /* request reverse */
     memcpy(frame + 22, mac, 6);
     memcpy(frame + 32, mac, 6);
-    filter_ft_send(nf, frame, sizeof(frame));
+    /* Raw: without the header that a virtio-net guest puts before its own. */
+    qemu_netfilter_pass_to_next(guest, QEMU_NET_PACKET_FLAG_RAW,
+                                &(struct iovec) { frame, sizeof(frame) }, 1,
+                                nf);
 }
 
 static const FtNicOps filter_ft_nic_ops = {
