@@ -14,7 +14,8 @@
 #           [TIMEOUT seconds] [SERIAL])
 #       GoogleTest program; each of its tests is one of ctest's. One label:
 #       unit (default), replay, system, sim, scenario, tidy, fuzz, debian,
-#       planted or chaos (the last three are left out of ./lockstep test).
+#       planted, storage or chaos (the last four are left out of
+#       ./lockstep test).
 #       SERIAL tests run alone.
 #
 # DEPS are names of targets and pass to whoever links the library. Those of
