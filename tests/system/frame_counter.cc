@@ -34,8 +34,8 @@ std::string Hex(const unsigned char* bytes, size_t size) {
 ScopedFd ListenToFrames(const std::string& name_space,
                         const std::string& port) {
   const InNamespace there(name_space);
-  ScopedFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                     htons(ETH_P_ALL)),
+  // Of no protocol until it is bound: else it would hear every port between.
+  ScopedFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
               port);
   sockaddr_ll address = {};
   address.sll_family = AF_PACKET;
