@@ -51,12 +51,7 @@ static struct {
 void ft_digest_restart(void)
 {
     digest.dense_at = 0;
-    /*
-     * The first of the devices after a second: in its first tenure a clone may
-     * have an interrupt pending in its APIC which its primary has not yet.  It
-     * takes it where the log says, and they are equal from then on.
-     */
-    digest.count = 1;
+    digest.count = 0;       /* the first has the devices */
 }
 
 uint64_t ft_digest_cpu(void)

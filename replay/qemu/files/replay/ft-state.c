@@ -202,17 +202,11 @@ void ft_state_replay(void)
 
 /*** Devices ***/
 
-/*
- * Of this host, not of the guest.  "cpu_common" is interrupt_request and
- * halted.  A clone may begin with CPU_INTERRUPT_HARD where its primary has
- * none; a replaying vCPU takes an interrupt where the log has one, whatever
- * that bit says, and halted is among the registers as well.
- */
+/* Of this host, not of the guest. */
 static bool ft_is_hosts_state(const char *name)
 {
     static const char *const names[] = {
         "timer", "replay", "globalstate", "configuration", "dirty-bitmap",
-        "cpu_common",
     };
     size_t i;
 

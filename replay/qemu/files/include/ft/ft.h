@@ -48,10 +48,12 @@ void ft_vcpu_yield(void);
 
 /*
  * At the loop's top: compare the guest's clock with the host's.  And: that
- * many instructions may run until the next look, at most 'insns'.
+ * many instructions may run until the next look, at most 'insns'; until the
+ * vCPU looks at what other threads ask for.
  */
 void ft_time_look(void);
 int64_t ft_time_limit(int64_t insns);
+int ft_time_chunk(void);
 
 /* There too: put a digest of the machine into the log if one is due. */
 void ft_digest_look(void);
