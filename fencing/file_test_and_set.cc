@@ -24,11 +24,6 @@ constexpr time_t kTemporaryLivesSeconds = 3600;
 // were made in between; three times in a row is no accident.
 constexpr int kReadTries = 3;
 
-Status CheckNames(const std::string& vm, const std::string& host) {
-  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
-  return ValidateName("host name", host);
-}
-
 // A new, empty file that is nobody else's, to write into.
 ScopedFd CreateTemporary(const std::string& directory,
                          const std::string& stem) {
@@ -68,7 +63,7 @@ bool ForEachName(const std::string& directory, Visit visit) {
 }  // namespace
 
 FileTestAndSet::FileTestAndSet(std::string directory)
-    : directory_(std::move(directory)) {}
+    : RecordTestAndSet({}), directory_(std::move(directory)) {}
 
 // `error` is the errno of what failed; it decides who has to do what.
 Status FileTestAndSet::Unusable(const std::string& what, int error) const {
@@ -118,47 +113,11 @@ Status FileTestAndSet::Probe() {
   return status;
 }
 
-Result<std::optional<VmRecord>> FileTestAndSet::Read(const std::string& vm) {
-  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
-  return Newest(vm);
-}
-
-TestAndSetAnswer FileTestAndSet::Acquire(const std::string& vm,
-                                         uint64_t expected_epoch,
-                                         const std::string& contender) {
-  using Answer = TestAndSetAnswer;
-  if (Status s = CheckNames(vm, contender); !s.ok()) {
-    return Answer::Unreachable(s);
-  }
-  const VmRecord wanted{vm, expected_epoch + 1, contender};
-  Result<VmRecord> newest = Change(expected_epoch, wanted, contender);
-  if (!newest.ok()) return Answer::Unreachable(newest.status());
-  if (*newest != wanted) return Answer::HeldByPeer(*newest);
-  return Answer::Acquired(wanted);
-}
-
-Status FileTestAndSet::Release(const std::string& vm, uint64_t epoch,
-                               const std::string& holder) {
-  if (Status s = CheckNames(vm, holder); !s.ok()) return s;
-  Result<std::optional<VmRecord>> before = Newest(vm);
-  if (!before.ok()) return before.status();
-  const VmRecord ours{vm, epoch, holder};
-  const VmRecord wanted{vm, epoch + 1, ""};
-  if (*before != ours && *before != wanted) {
-    return Status::Invalid(vm + " is not held by " + holder + " in epoch " +
-                           std::to_string(epoch));
-  }
-  Result<VmRecord> newest = Change(epoch, wanted, holder);
-  if (!newest.ok()) return newest.status();
-  if (*newest == wanted) return Status::Ok();
-  return Status::Invalid(vm + " was taken by " + newest->holder + " in epoch " +
-                         std::to_string(newest->epoch));
-}
-
 Result<VmRecord> FileTestAndSet::Change(uint64_t expected_epoch,
                                         const VmRecord& wanted,
-                                        const std::string& writer) {
-  Result<std::optional<VmRecord>> before = Newest(wanted.vm);
+                                        const std::string& writer,
+                                        Deadline deadline) {
+  Result<std::optional<VmRecord>> before = Newest(wanted.vm, deadline);
   if (!before.ok()) return before.status();
   const uint64_t epoch = *before ? (*before)->epoch : 0;
   if (epoch < expected_epoch) return TooOld(wanted.vm, expected_epoch, epoch);
@@ -168,7 +127,7 @@ Result<VmRecord> FileTestAndSet::Change(uint64_t expected_epoch,
   // Also when the record was there before: whoever put it there may have
   // died before it was durable.
   if (Status s = SyncDirectory(); !s.ok()) return s;
-  Result<std::optional<VmRecord>> newest = Newest(wanted.vm);
+  Result<std::optional<VmRecord>> newest = Newest(wanted.vm, deadline);
   if (!newest.ok()) return newest.status();
   const uint64_t now = *newest ? (*newest)->epoch : 0;
   if (now < wanted.epoch) return TooOld(wanted.vm, wanted.epoch, now);
@@ -187,7 +146,8 @@ Status FileTestAndSet::TooOld(const std::string& vm, uint64_t expected,
       "mount the shared file system that it was started with");
 }
 
-Result<std::optional<VmRecord>> FileTestAndSet::Newest(const std::string& vm) {
+Result<std::optional<VmRecord>> FileTestAndSet::Newest(const std::string& vm,
+                                                       Deadline /*deadline*/) {
   for (int i = 0; i < kReadTries; ++i) {
     Result<std::vector<uint64_t>> epochs = Epochs(vm);
     if (!epochs.ok()) return epochs.status();

@@ -35,11 +35,11 @@
 #include <string>
 #include <vector>
 
-#include "fencing/test_and_set.h"
+#include "fencing/record_test_and_set.h"
 
 namespace ft::fencing {
 
-class FileTestAndSet : public TestAndSet {
+class FileTestAndSet : public RecordTestAndSet {
  public:
   // How many records of a VM are kept: enough to tell the story of the last
   // failovers with `ls -l`, few enough to list at once.
@@ -52,12 +52,6 @@ class FileTestAndSet : public TestAndSet {
   // linked and removed in it.
   Status Probe() override;
 
-  Result<std::optional<VmRecord>> Read(const std::string& vm) override;
-  TestAndSetAnswer Acquire(const std::string& vm, uint64_t expected_epoch,
-                           const std::string& contender) override;
-  Status Release(const std::string& vm, uint64_t epoch,
-                 const std::string& holder) override;
-
   const std::string& directory() const { return directory_; }
 
  private:
@@ -66,17 +60,17 @@ class FileTestAndSet : public TestAndSet {
   // The record, or the epoch expected of it, shows another store than ours.
   Status TooOld(const std::string& vm, uint64_t expected, uint64_t found) const;
 
-  // Puts `wanted` in place if the newest record is of `expected_epoch`, and
-  // says what the newest one is then, ours or not; by then it is durable.
+  // A file system has no deadlines: a call ends when it answers.
+  Result<std::optional<VmRecord>> Newest(const std::string& vm,
+                                         Deadline deadline) override;
   Result<VmRecord> Change(uint64_t expected_epoch, const VmRecord& wanted,
-                          const std::string& writer);
+                          const std::string& writer,
+                          Deadline deadline) override;
   // Temporary file, sync, link. Ok also if the name was taken: the newest
   // record decides. `writer` names the temporary file.
   Status Publish(const VmRecord& record, const std::string& writer);
   Status SyncDirectory();
 
-  // Read, for a valid name.
-  Result<std::optional<VmRecord>> Newest(const std::string& vm);
   // Epochs for which a record of `vm` exists, ascending.
   Result<std::vector<uint64_t>> Epochs(const std::string& vm);
   // The record of one epoch; none if there is no such file.

@@ -9,11 +9,6 @@ using shared_disk::Record;
 // A VM that is never started: its record is read to see that one can be.
 constexpr char kProbedVm[] = "probe";
 
-Status CheckNames(const std::string& vm, const std::string& host) {
-  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
-  return ValidateName("host name", host);
-}
-
 VmRecord FromRecord(const Record& record) {
   return {record.vm, record.epoch, record.holder};
 }
@@ -59,7 +54,9 @@ Result<VmRecord> TryChange(NbdRecordClient& client, const std::string& address,
 
 NbdTestAndSet::NbdTestAndSet(std::string address,
                              std::chrono::milliseconds deadline)
-    : address_(std::move(address)), deadline_(deadline) {}
+    : RecordTestAndSet(deadline),
+      address_(std::move(address)),
+      deadline_(deadline) {}
 
 NbdTestAndSet::~NbdTestAndSet() = default;
 
@@ -98,8 +95,8 @@ Result<T> NbdTestAndSet::With(const std::string& vm, Ask ask) {
   return answer;
 }
 
-Result<std::optional<VmRecord>> NbdTestAndSet::Read(const std::string& vm) {
-  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
+Result<std::optional<VmRecord>> NbdTestAndSet::Newest(const std::string& vm,
+                                                      Deadline /*deadline*/) {
   return With<std::optional<VmRecord>>(
       vm, [](NbdRecordClient& client) -> Result<std::optional<VmRecord>> {
         auto record = client.Read();
@@ -110,42 +107,12 @@ Result<std::optional<VmRecord>> NbdTestAndSet::Read(const std::string& vm) {
 }
 
 Result<VmRecord> NbdTestAndSet::Change(uint64_t expected_epoch,
-                                       const VmRecord& wanted) {
+                                       const VmRecord& wanted,
+                                       const std::string& /*writer*/,
+                                       Deadline /*deadline*/) {
   return With<VmRecord>(wanted.vm, [&](NbdRecordClient& client) {
     return TryChange(client, address_, expected_epoch, wanted);
   });
-}
-
-TestAndSetAnswer NbdTestAndSet::Acquire(const std::string& vm,
-                                        uint64_t expected_epoch,
-                                        const std::string& contender) {
-  using Answer = TestAndSetAnswer;
-  if (Status s = CheckNames(vm, contender); !s.ok()) {
-    return Answer::Unreachable(s);
-  }
-  const VmRecord wanted{vm, expected_epoch + 1, contender};
-  Result<VmRecord> now = Change(expected_epoch, wanted);
-  if (!now.ok()) return Answer::Unreachable(now.status());
-  if (*now != wanted) return Answer::HeldByPeer(*now);
-  return Answer::Acquired(wanted);
-}
-
-Status NbdTestAndSet::Release(const std::string& vm, uint64_t epoch,
-                              const std::string& holder) {
-  if (Status s = CheckNames(vm, holder); !s.ok()) return s;
-  Result<std::optional<VmRecord>> before = Read(vm);
-  if (!before.ok()) return before.status();
-  const VmRecord ours{vm, epoch, holder};
-  const VmRecord wanted{vm, epoch + 1, ""};
-  if (*before != ours && *before != wanted) {
-    return Status::Invalid(vm + " is not held by " + holder + " in epoch " +
-                           std::to_string(epoch));
-  }
-  Result<VmRecord> now = Change(epoch, wanted);
-  if (!now.ok()) return now.status();
-  if (*now == wanted) return Status::Ok();
-  return Status::Invalid(vm + " was taken by " + now->holder + " in epoch " +
-                         std::to_string(now->epoch));
 }
 
 }  // namespace ft::fencing

@@ -23,11 +23,11 @@
 #include <vector>
 
 #include "fencing/nbd_record_client.h"
-#include "fencing/test_and_set.h"
+#include "fencing/record_test_and_set.h"
 
 namespace ft::fencing {
 
-class NbdTestAndSet : public TestAndSet {
+class NbdTestAndSet : public RecordTestAndSet {
  public:
   // A little less than AsyncTestAndSet's, so that its answer names the
   // service rather than only the time; far more than a healthy service
@@ -45,12 +45,6 @@ class NbdTestAndSet : public TestAndSet {
   // found before it is needed.
   Status Probe() override;
 
-  Result<std::optional<VmRecord>> Read(const std::string& vm) override;
-  TestAndSetAnswer Acquire(const std::string& vm, uint64_t expected_epoch,
-                           const std::string& contender) override;
-  Status Release(const std::string& vm, uint64_t epoch,
-                 const std::string& holder) override;
-
   const std::string& address() const { return address_; }
 
  private:
@@ -64,8 +58,12 @@ class NbdTestAndSet : public TestAndSet {
   Client TakeKept(const std::string& vm);
   void Keep(const std::string& vm, Client client);
 
-  // The record as it is after the test-and-set, ours or not.
-  Result<VmRecord> Change(uint64_t expected_epoch, const VmRecord& wanted);
+  // Each takes the time of one call.
+  Result<std::optional<VmRecord>> Newest(const std::string& vm,
+                                         Deadline deadline) override;
+  Result<VmRecord> Change(uint64_t expected_epoch, const VmRecord& wanted,
+                          const std::string& writer,
+                          Deadline deadline) override;
 
   const std::string address_;
   const std::chrono::milliseconds deadline_;

@@ -10,64 +10,26 @@ namespace {
 // many VMs would have to be started for the first time at once.
 constexpr int kTries = 16;
 
-Status CheckNames(const std::string& vm, const std::string& host) {
-  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
-  return ValidateName("host name", host);
-}
-
 }  // namespace
 
 SwapTestAndSet::SwapTestAndSet(std::string where,
                                std::chrono::milliseconds timeout)
-    : where_(std::move(where)), timeout_(timeout) {}
+    : RecordTestAndSet(timeout), where_(std::move(where)) {}
 
 Status SwapTestAndSet::Probe() {
   return Try(std::chrono::steady_clock::now() + kProbeTimeout);
 }
 
-Result<std::optional<VmRecord>> SwapTestAndSet::Read(const std::string& vm) {
-  if (Status s = ValidateName("VM name", vm); !s.ok()) return s;
-  Result<Found> found = Find(vm, Start());
+Result<std::optional<VmRecord>> SwapTestAndSet::Newest(const std::string& vm,
+                                                       Deadline deadline) {
+  Result<Found> found = Find(vm, deadline);
   if (!found.ok()) return found.status();
   return std::move(found->record);
 }
 
-TestAndSetAnswer SwapTestAndSet::Acquire(const std::string& vm,
-                                         uint64_t expected_epoch,
-                                         const std::string& contender) {
-  using Answer = TestAndSetAnswer;
-  if (Status s = CheckNames(vm, contender); !s.ok()) {
-    return Answer::Unreachable(s);
-  }
-  const VmRecord wanted{vm, expected_epoch + 1, contender};
-  const Result<VmRecord> newest = Change(expected_epoch, wanted, Start());
-  if (!newest.ok()) return Answer::Unreachable(newest.status());
-  if (*newest != wanted) return Answer::HeldByPeer(*newest);
-  return Answer::Acquired(wanted);
-}
-
-Status SwapTestAndSet::Release(const std::string& vm, uint64_t epoch,
-                               const std::string& holder) {
-  if (Status s = CheckNames(vm, holder); !s.ok()) return s;
-  const Deadline deadline = Start();
-  const Result<Found> before = Find(vm, deadline);
-  if (!before.ok()) return before.status();
-  const VmRecord ours{vm, epoch, holder};
-  const VmRecord wanted{vm, epoch + 1, ""};
-  const std::optional<VmRecord>& record = before.value().record;
-  if (record != ours && record != wanted) {
-    return Status::Invalid(vm + " is not held by " + holder + " in epoch " +
-                           std::to_string(epoch));
-  }
-  const Result<VmRecord> newest = Change(epoch, wanted, deadline);
-  if (!newest.ok()) return newest.status();
-  if (*newest == wanted) return Status::Ok();
-  return Status::Invalid(vm + " was taken by " + newest.value().holder +
-                         " in epoch " + std::to_string(newest.value().epoch));
-}
-
 Result<VmRecord> SwapTestAndSet::Change(uint64_t expected_epoch,
                                         const VmRecord& wanted,
+                                        const std::string& /*writer*/,
                                         Deadline deadline) {
   for (int i = 0; i < kTries; ++i) {
     Result<Found> found = Find(wanted.vm, deadline);

@@ -3,8 +3,7 @@
 // SwapTestAndSet: what backends have in common whose store can replace a
 // record in one atomic step if it is still the one that was read: SCSI
 // COMPARE AND WRITE, a transaction of etcd. A backend says how to find a
-// record and how to swap it; everything that TestAndSet promises beyond
-// that is decided here:
+// record and how to swap it; the round between the two is here:
 //
 //     find {vm1, 7, hostA}      epoch 6 or less: an older store than ours
 //          |                    epoch 8 or more: somebody was first
@@ -21,13 +20,11 @@
 #include <optional>
 #include <string>
 
-#include "fencing/test_and_set.h"
+#include "fencing/record_test_and_set.h"
 
 namespace ft::fencing {
 
-using Deadline = std::chrono::steady_clock::time_point;
-
-class SwapTestAndSet : public TestAndSet {
+class SwapTestAndSet : public RecordTestAndSet {
  public:
   // A little less than AsyncTestAndSet waits, so that its callers read what
   // is wrong and not only that there was no answer.
@@ -36,11 +33,6 @@ class SwapTestAndSet : public TestAndSet {
   // For Probe, which may have to connect first.
   static constexpr std::chrono::seconds kProbeTimeout{5};
 
-  Result<std::optional<VmRecord>> Read(const std::string& vm) final;
-  TestAndSetAnswer Acquire(const std::string& vm, uint64_t expected_epoch,
-                           const std::string& contender) final;
-  Status Release(const std::string& vm, uint64_t epoch,
-                 const std::string& holder) final;
   Status Probe() final;
 
  protected:
@@ -69,15 +61,13 @@ class SwapTestAndSet : public TestAndSet {
   const std::string& where() const { return where_; }
 
  private:
-  Deadline Start() const { return std::chrono::steady_clock::now() + timeout_; }
-  // Puts `wanted` in place if the record is of `expected_epoch`, and says
-  // what the record is then, ours or not.
+  Result<std::optional<VmRecord>> Newest(const std::string& vm,
+                                         Deadline deadline) final;
   Result<VmRecord> Change(uint64_t expected_epoch, const VmRecord& wanted,
-                          Deadline deadline);
+                          const std::string& writer, Deadline deadline) final;
   Status TooOld(const std::string& vm, uint64_t expected, uint64_t found) const;
 
   const std::string where_;
-  const std::chrono::milliseconds timeout_;
 };
 
 }  // namespace ft::fencing

@@ -29,6 +29,18 @@ ProgressWatch::Stall ProgressWatch::Look(Time now, LogPosition sent,
   return Stall::kNone;
 }
 
+// A lease counts that was there at any time since the last look.
+bool LeaseGap::Look(fencing::Instant now, fencing::Instant until) {
+  const bool first = looked_ == fencing::Instant{};
+  const bool lacking = !first && until <= looked_;
+  looked_ = now;
+  if (lacking == waits_) since_ = now;
+  if (now - since_ < kLong) return false;
+  waits_ = lacking;
+  since_ = now;
+  return true;
+}
+
 RecoveryVerdict JudgeRecovery(const std::optional<fencing::VmRecord>& record,
                               uint64_t known_epoch, std::string_view host,
                               bool holding) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 
+#include "fencing/failure_detector.h"
 #include "fencing/test_and_set.h"
 #include "logchannel/log_entry.h"
 
@@ -77,6 +78,26 @@ class ProgressWatch {
   const std::chrono::milliseconds timeout_;
   // The last time that it got on, or had nothing to.
   Time received_at_{}, replayed_at_{};
+};
+
+// Tells when outputs have waited for long for want of an output lease
+// (fencing/output_lease.h): the backup answers, but each answer takes longer
+// than the lease. Nothing is wrong with the pair, and no client hears from
+// the VM: the operator has to know.
+class LeaseGap {
+ public:
+  static constexpr std::chrono::milliseconds kLong{1000};
+
+  // Now and then, with OutputLease::until() and its clock. True: waits() is
+  // another from here on.
+  bool Look(fencing::Instant now, fencing::Instant until);
+  // No lease for kLong; until there was one in each look for kLong.
+  bool waits() const { return waits_; }
+
+ private:
+  bool waits_ = false;
+  fencing::Instant looked_{};
+  fencing::Instant since_{};  // the last look that spoke for waits_
 };
 
 // A restarted ftd and the live, recording engine that it finds.

@@ -40,6 +40,40 @@ TEST(Outlook, OnlyABackupThatMayBeEntitledIsToldToTakeOver) {
   EXPECT_EQ(LastWordOf(true, true), LastWord::kBye);
 }
 
+class LeaseGapTest : public testing::Test {
+ protected:
+  // Twenty looks, 50 ms apart; the lease is over `ends` after each.
+  bool LookForASecond(std::chrono::milliseconds ends) {
+    bool changed = false;
+    for (int i = 0; i < 20; ++i) {
+      now_ += 50ms;
+      changed |= gap_.Look(now_, now_ + ends);
+    }
+    return changed;
+  }
+
+  fencing::Instant now_{1h};
+  LeaseGap gap_;
+};
+
+TEST_F(LeaseGapTest, BriefLeasesDo) {
+  EXPECT_FALSE(LookForASecond(80ms));
+  EXPECT_FALSE(LookForASecond(-40ms)) << "there was one since the last look";
+  EXPECT_FALSE(gap_.waits());
+}
+
+TEST_F(LeaseGapTest, ASecondWithoutIsNewsAndSoIsOneWith) {
+  EXPECT_FALSE(LookForASecond(80ms));
+  EXPECT_TRUE(LookForASecond(-60ms));
+  EXPECT_TRUE(gap_.waits());
+  EXPECT_FALSE(LookForASecond(-60ms)) << "told once";
+  EXPECT_FALSE(gap_.Look(now_ += 50ms, now_ + 80ms));
+  EXPECT_FALSE(LookForASecond(-60ms)) << "one lease is no way out";
+  EXPECT_TRUE(gap_.waits());
+  EXPECT_TRUE(LookForASecond(80ms) || LookForASecond(80ms));
+  EXPECT_FALSE(gap_.waits());
+}
+
 class ProgressWatchTest : public testing::Test {
  protected:
   ProgressWatch::Time now_{1h};

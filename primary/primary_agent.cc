@@ -334,6 +334,7 @@ void PrimaryAgent::Impl::NoteProgress() {
                                                   options_.engine_watchdog);
     SetState(State::kProtected, "in virtual lockstep with " + options_.peer);
   }
+  if (state_ == State::kProtected) NoteLease();
   switch (progress_.Look(Now(), protection_.sent(), protection_.received(),
                          protection_.replayed())) {
     case ProgressWatch::Stall::kNone:
@@ -359,6 +360,18 @@ void PrimaryAgent::Impl::GiveUp(const std::string& what) {
   Report(options_.peer + " " + what + " nothing for " +
          std::to_string(options_.stall_timeout.count()) +
          " ms while log waits for it");
+}
+
+// Protected all the same, and of no use to any client.
+void PrimaryAgent::Impl::NoteLease() {
+  if (!lease_gap_.Look(fencing::BootNow(), lease_.until())) return;
+  SetState(State::kProtected,
+           lease_gap_.waits()
+               ? "outputs wait: answers of " + options_.peer +
+                     " take longer than the output lease of " +
+                     std::to_string(fencing::kOutputLease.count()) +
+                     " ms; make the way to it faster, or ftctl disable " + vm()
+               : "in virtual lockstep with " + options_.peer);
 }
 
 void PrimaryAgent::Impl::SetState(State state, const std::string& why) {

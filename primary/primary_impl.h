@@ -96,6 +96,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Outcome> Watch();
   Awaitable<std::optional<Outcome>> Look();
   void NoteProgress();
+  void NoteLease();
   bool engine_silent() const;
   void GiveUp(const std::string& what);
   void SetPace();
@@ -157,6 +158,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   int failover_callers_ = 0;
 
   ProgressWatch progress_;
+  LeaseGap lease_gap_;
   uint16_t peer_heartbeat_port_ = 0;  // 0 until HelloReply
   uint16_t clone_port_ = 0;
   bool compressed_ = false;  // agreed on in HelloReply

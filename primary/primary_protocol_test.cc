@@ -91,15 +91,16 @@ class PrimaryProtocolTest : public AgentBed {
     co_await Send(header);
   }
 
-  // The backup's beats: one for each of the primary's, while echoing_.
+  // The backup's beats: one for each of the primary's, while beating_; they
+  // say which they answer while echoing_.
   void Echo(const logchannel::wire::Heartbeat& beat) {
-    if (!echoing_) return;
+    if (!beating_ && !echoing_) return;
     logchannel::wire::Heartbeat echo;
     echo.set_vm("vm1");
     echo.set_host("hostB");
     echo.set_epoch(1);
     echo.set_sequence(++sequence_);
-    echo.set_echo(beat.sequence());
+    if (echoing_) echo.set_echo(beat.sequence());
     EXPECT_TRUE(beats_->SendTo("127.0.0.1", beats_->port(), echo).ok());
   }
 
@@ -153,7 +154,7 @@ class PrimaryProtocolTest : public AgentBed {
   std::shared_ptr<logchannel::Connection> connection_;
   LogPosition received_ = 0, protect_ = 0;
   bool bye_ = false, handover_ = false;
-  bool echoing_ = false;
+  bool beating_ = false, echoing_ = false;
   std::string compression_;  // HelloReply's
   uint64_t sequence_ = 0;
 };
@@ -210,6 +211,22 @@ TEST_F(PrimaryProtocolTest, OutputLease_EchoedBeatsKeepItUp) {
   EXPECT_EQ(Outputs(), held);
   echoing_ = true;
   EXPECT_TRUE(RunUntil([&] { return Outputs() > held; }, 300ms));
+}
+
+// A backup whose every answer comes too late to be worth anything: the
+// operator is told, and told when that is over.
+TEST_F(PrimaryProtocolTest, OutputLease_ThatNeverLastsIsSaid) {
+  beating_ = true;
+  LetTheLeaseEnd();
+  EXPECT_TRUE(RunUntil([this] {
+    return story_.back().find("outputs wait: answers of hostB") !=
+           std::string::npos;
+  })) << story_.back();
+  EXPECT_EQ(agent_->state(), State::kProtected);
+  echoing_ = true;
+  EXPECT_TRUE(RunUntil([this] {
+    return story_.back().find("in virtual lockstep") != std::string::npos;
+  })) << story_.back();
 }
 
 // The backup goes live at once when it reads the Handover, and waits for no

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/bench/paced_child.h"
 
-#include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -43,11 +39,8 @@ class Reins : public Pacing {
   const int socket_;
 };
 
-[[noreturn]] void RunAndTell(
-    const std::function<boost::json::value(Pacing&)>& run, pid_t parent,
-    int socket) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);
+void RunAndTell(const std::function<boost::json::value(Pacing&)>& run,
+                int socket) {
   try {
     const replay::NetworkBed bed;
     Reins reins(socket);
@@ -55,8 +48,6 @@ class Reins : public Pacing {
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
   }
-  std::fflush(nullptr);
-  _exit(0);
 }
 
 }  // namespace
@@ -68,20 +59,10 @@ PacedChild::PacedChild(const std::function<boost::json::value(Pacing&)>& run) {
   }
   socket_ = ScopedFd(ends[0]);
   const ScopedFd other(ends[1]);
-  std::fflush(nullptr);
-  const pid_t parent = getpid();
-  child_ = fork();
-  if (child_ < 0) {
-    throw std::system_error(errno, std::generic_category(), "fork");
-  }
-  if (child_ > 0) return;
-  socket_.Reset();
-  RunAndTell(run, parent, other.get());
-}
-
-PacedChild::~PacedChild() {
-  kill(child_, SIGKILL);
-  waitpid(child_, nullptr, 0);
+  child_.emplace([&] {
+    socket_.Reset();
+    RunAndTell(run, other.get());
+  });
 }
 
 std::optional<std::string> PacedChild::Receive() {

@@ -17,18 +17,15 @@
 
 #include "logchannel/scoped_fd.h"
 #include "tests/bench/measured_run.h"
+#include "tests/replay/forked_child.h"
 
 namespace ft::bench {
 
 class PacedChild {
  public:
   // Forks; `run` is called in the child, in a NetworkBed. A null value is a
-  // failure.
+  // failure. The child ends with this object, and its engines with it.
   explicit PacedChild(const std::function<boost::json::value(Pacing&)>& run);
-  // SIGKILL, if it lives still; its engines go with it.
-  ~PacedChild();
-  PacedChild(const PacedChild&) = delete;
-  PacedChild& operator=(const PacedChild&) = delete;
 
   // Until the guest is ready; false if that will not be.
   bool AwaitReady();
@@ -45,7 +42,7 @@ class PacedChild {
   std::optional<std::string> Receive();
 
   ScopedFd socket_;
-  pid_t child_ = -1;
+  std::optional<replay::ForkedChild> child_;
   pid_t engine_ = -1;
 };
 

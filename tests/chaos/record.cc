@@ -4,14 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
+
+#include "tests/state_file.h"
 
 namespace ft::chaos {
 
@@ -219,25 +216,13 @@ Result<Record> FromJson(const json::value& value) {
 }
 
 Status Write(const Record& record, const std::string& path) {
-  const std::string next = path + ".new";
-  std::ofstream file(next);
-  file << json::serialize(ToJson(record)) << "\n";
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(next, path, error);
-  if (file && !error) return Status::Ok();
-  return Status::Failed(path + " cannot be written");
+  return WriteStateFile(ToJson(record), path);
 }
 
 Result<Record> Read(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return Status::Invalid("there is no " + path);
-  std::stringstream text;
-  text << file.rdbuf();
-  boost::system::error_code error;
-  const json::value value = json::parse(text.str(), error);
-  if (error) return Status::Invalid(path + ": " + error.message());
-  auto record = FromJson(value);
+  const auto state = ReadStateFile(path);
+  if (!state.ok()) return state.status();
+  auto record = FromJson(*state);
   if (record.ok()) return record;
   return Status::Invalid(path + ": " + record.status().message());
 }

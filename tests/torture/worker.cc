@@ -3,15 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <string>
@@ -34,19 +31,14 @@ Outcome Run(const Trial& trial, const Worker::Performance& perform) {
   }
 }
 
-[[noreturn]] void RunAndTell(const Trial& trial,
-                             const Worker::Performance& perform, pid_t parent,
-                             int pipe) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);  // it died before it could be noticed
+void RunAndTell(const Trial& trial, const Worker::Performance& perform,
+                int pipe) {
   const std::string text = boost::json::serialize(ToJson(Run(trial, perform)));
-  std::fflush(nullptr);
   for (size_t at = 0; at < text.size();) {
     const ssize_t written = write(pipe, text.data() + at, text.size() - at);
     if (written <= 0) _exit(1);
     at += static_cast<size_t>(written);
   }
-  _exit(0);
 }
 
 std::string ReadAll(int pipe) {
@@ -75,28 +67,13 @@ Worker::Worker(const Trial& trial, const Performance& perform) : trial_(trial) {
     throw std::system_error(errno, std::generic_category(), "pipe");
   }
   outcome_ = ScopedFd(ends[0]);
-  ScopedFd write_end(ends[1]);
-  std::fflush(nullptr);
-  const pid_t parent = getpid();
-  child_ = fork();
-  if (child_ < 0) {
-    throw std::system_error(errno, std::generic_category(), "fork");
-  }
-  if (child_ == 0) RunAndTell(trial_, perform, parent, write_end.get());
-}
-
-Worker::~Worker() {
-  if (child_ < 0) return;
-  kill(child_, SIGKILL);
-  waitpid(child_, nullptr, 0);
+  const ScopedFd write_end(ends[1]);
+  child_.emplace([&] { RunAndTell(trial_, perform, write_end.get()); });
 }
 
 Outcome Worker::Await() {
   const std::string text = ReadAll(outcome_.get());
-  int status = 0;
-  while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
-  }
-  child_ = -1;
+  const int status = child_->Await();
   boost::system::error_code error;
   const boost::json::value value = boost::json::parse(text, error);
   if (!error) {

@@ -4,13 +4,13 @@
 // several can go on at once, and one that crashes takes no other along.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "logchannel/scoped_fd.h"
+#include "tests/replay/forked_child.h"
 #include "tests/torture/plan.h"
 #include "tests/torture/trial.h"
 
@@ -20,12 +20,9 @@ class Worker {
  public:
   using Performance = std::function<Outcome(const Trial&)>;
 
-  // Forks; the caller has one thread. The child ends with its parent.
+  // Forks; the caller has one thread. The child ends with its parent, and
+  // with this object.
   explicit Worker(const Trial& trial, const Performance& perform = Perform);
-  // Ends a run that goes on still.
-  ~Worker();
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
 
   const Trial& trial() const { return trial_; }
   // Until the run has ended. A process that dies has failed its run.
@@ -36,7 +33,7 @@ class Worker {
 
   const Trial trial_;
   ScopedFd outcome_;  // its end of file: the child is done
-  pid_t child_ = -1;
+  std::optional<replay::ForkedChild> child_;
 };
 
 // The index of one whose run has ended, or is about to: Await() it.
