@@ -3,8 +3,6 @@
 
 #include <boost/json.hpp>
 
-#include "tests/system/network.h"
-#include "tests/system/reply_times.h"
 #include "tests/system/testbed.h"
 
 namespace ft::chaos {
@@ -17,10 +15,8 @@ constexpr milliseconds kPrompt{5000};
 // Judging a long segment, beside a busy machine.
 constexpr milliseconds kJudging{60000};
 
-bed::ChildProcess::Options CommandOf(const std::string& program,
-                                     const std::string& name_space,
-                                     const HistoryClientOptions& options,
-                                     const std::string& error_path) {
+std::vector<std::string> CommandOf(const std::string& program,
+                                   const HistoryClientOptions& options) {
   std::vector<std::string> argv = {
       program,
       "--host",
@@ -43,10 +39,7 @@ bed::ChildProcess::Options CommandOf(const std::string& program,
     argv.insert(argv.end(), {"--history", options.history_prefix});
   }
   if (options.keep_all) argv.push_back("--keep-all");
-  return {.argv = bed::Network::Inside(name_space, argv),
-          .output_path = "",
-          .error_path = error_path,
-          .talk = true};
+  return argv;
 }
 
 boost::json::object Parsed(const std::string& answer) {
@@ -62,39 +55,22 @@ HistoryProcess::HistoryProcess(const std::string& program,
     // A dead connection is waited for twice: by its own thread, and by the
     // one that reads everything back.
     : deadline_(2 * options.reply_deadline + kJudging),
-      process_(CommandOf(program, name_space, options, error_path)) {
-  const auto line = process_.ReadLine(options.reply_deadline + kPrompt);
-  if (line != "ready") {
-    throw bed::BedError("history_client did not start: " +
-                        line.value_or("it said nothing, see " + error_path));
-  }
-}
-
-std::string HistoryProcess::Ask(const std::string& line,
-                                milliseconds deadline) {
-  if (process_.WriteLine(line)) {
-    if (const auto answer = process_.ReadLine(deadline)) return *answer;
-  }
-  throw bed::BedError("history_client does not answer \"" + line + "\"");
-}
+      process_(name_space, CommandOf(program, options),
+               options.reply_deadline + kPrompt, error_path) {}
 
 uint64_t HistoryProcess::Answered() {
   return boost::json::value_to<uint64_t>(
-      Parsed(Ask("progress", kPrompt)).at("answered"));
+      Parsed(process_.Ask("progress", kPrompt)).at("answered"));
 }
 
 int HistoryProcess::Alive() {
   return boost::json::value_to<int>(
-      Parsed(Ask("progress", kPrompt)).at("alive"));
-}
-
-void HistoryProcess::MarkFault() {
-  Ask("fault " + std::to_string(bed::MonotonicNs()), kPrompt);
+      Parsed(process_.Ask("progress", kPrompt)).at("alive"));
 }
 
 std::vector<int64_t> HistoryProcess::AnsweredEach() {
   return boost::json::value_to<std::vector<int64_t>>(
-      Parsed(Ask("progress", kPrompt)).at("each"));
+      Parsed(process_.Ask("progress", kPrompt)).at("each"));
 }
 
 bool HistoryProcess::WaitForMore(uint64_t count, milliseconds deadline) {
@@ -112,11 +88,11 @@ bool HistoryProcess::WaitForMore(uint64_t count, milliseconds deadline) {
 }
 
 SegmentReport HistoryProcess::Cut() {
-  return SegmentReportFromJson(Ask("cut", deadline_));
+  return SegmentReportFromJson(process_.Ask("cut", deadline_));
 }
 
 SegmentReport HistoryProcess::Finish() {
-  return SegmentReportFromJson(Ask("finish", deadline_));
+  return SegmentReportFromJson(process_.Ask("finish", deadline_));
 }
 
 }  // namespace ft::chaos

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "tests/chaos/history_client.h"
-#include "tests/system/child_process.h"
+#include "tests/system/client_process.h"
 
 namespace ft::chaos {
 
@@ -31,7 +31,7 @@ class HistoryProcess {
   // Connections that are open.
   int Alive();
   // Call right before the fault is injected.
-  void MarkFault();
+  void MarkFault() { process_.MarkFault(); }
   // Waits until every open connection has had `count` more answers than now.
   // False at the deadline, or if none is open.
   bool WaitForMore(uint64_t count, bed::milliseconds deadline);
@@ -43,11 +43,10 @@ class HistoryProcess {
 
  private:
   std::vector<int64_t> AnsweredEach();
-  std::string Ask(const std::string& line, bed::milliseconds deadline);
 
   // For the slowest answer and the deadline of a dead connection.
   const bed::milliseconds deadline_;
-  bed::ChildProcess process_;
+  bed::ClientProcess process_;
 };
 
 }  // namespace ft::chaos

@@ -3,15 +3,12 @@
 
 #include <boost/json.hpp>
 
-#include "tests/system/network.h"
 #include "tests/system/testbed.h"
 
 namespace ft::bed {
 namespace {
 
-ChildProcess::Options CommandOf(const std::string& name_space,
-                                const WriterOptions& options,
-                                const std::string& error_path) {
+std::vector<std::string> CommandOf(const WriterOptions& options) {
   std::vector<std::string> argv = {
       SiblingProgram("redis_writer"),
       "--host",
@@ -27,10 +24,12 @@ ChildProcess::Options CommandOf(const std::string& name_space,
       "--reply-deadline-ms",
       std::to_string(options.reply_deadline.count())};
   if (options.probe) argv.push_back("--probe");
-  return {.argv = Network::Inside(name_space, argv),
-          .output_path = "",
-          .error_path = error_path,
-          .talk = true};
+  return argv;
+}
+
+boost::json::object Progress(ClientProcess& process) {
+  return boost::json::parse(process.Ask("progress", milliseconds(5000)))
+      .as_object();
 }
 
 }  // namespace
@@ -38,38 +37,16 @@ ChildProcess::Options CommandOf(const std::string& name_space,
 WriterProcess::WriterProcess(const std::string& name_space,
                              const WriterOptions& options,
                              const std::string& error_path)
-    : process_(CommandOf(name_space, options, error_path)) {
-  const auto line =
-      process_.ReadLine(options.reply_deadline + milliseconds(5000));
-  if (line != "ready") {
-    throw BedError("the writer did not start: " +
-                   line.value_or("it said nothing, see " + error_path));
-  }
-}
-
-std::string WriterProcess::Ask(const std::string& line, milliseconds deadline) {
-  if (process_.WriteLine(line)) {
-    if (const auto answer = process_.ReadLine(deadline)) return *answer;
-  }
-  throw BedError("the writer does not answer \"" + line + "\"");
-}
+    : process_(name_space, CommandOf(options),
+               options.reply_deadline + milliseconds(5000), error_path) {}
 
 uint64_t WriterProcess::Acknowledged() {
-  const auto progress =
-      boost::json::parse(Ask("progress", milliseconds(5000))).as_object();
-  return boost::json::value_to<uint64_t>(progress.at("acknowledged"));
+  return boost::json::value_to<uint64_t>(
+      Progress(process_).at("acknowledged"));
 }
 
 bool WriterProcess::Alive() {
-  const auto progress =
-      boost::json::parse(Ask("progress", milliseconds(5000))).as_object();
-  return progress.at("alive").as_bool();
-}
-
-void WriterProcess::MarkFault() {
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      Clock::now().time_since_epoch());
-  Ask("fault " + std::to_string(now.count()), milliseconds(5000));
+  return Progress(process_).at("alive").as_bool();
 }
 
 bool WriterProcess::WaitForMore(uint64_t count, milliseconds deadline) {
@@ -79,7 +56,7 @@ bool WriterProcess::WaitForMore(uint64_t count, milliseconds deadline) {
 
 WriterReport WriterProcess::Finish() {
   // A stuck connection takes its own deadline to be given up.
-  return ReportFromJson(Ask("finish", milliseconds(60000)));
+  return ReportFromJson(process_.Ask("finish", milliseconds(60000)));
 }
 
 }  // namespace ft::bed

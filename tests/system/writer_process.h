@@ -8,10 +8,9 @@
 //     finish           the report; then the process ends
 #pragma once
 
-#include <memory>
 #include <string>
 
-#include "tests/system/child_process.h"
+#include "tests/system/client_process.h"
 #include "tests/system/redis_writer.h"
 
 namespace ft::bed {
@@ -27,16 +26,14 @@ class WriterProcess {
   // The connection has not failed so far.
   bool Alive();
   // Call right before the fault is injected.
-  void MarkFault();
+  void MarkFault() { process_.MarkFault(); }
   // Waits until `count` more writes are acknowledged than now.
   bool WaitForMore(uint64_t count, milliseconds deadline);
   // Ends the writing, reads everything back. Once.
   WriterReport Finish();
 
  private:
-  std::string Ask(const std::string& line, milliseconds deadline);
-
-  ChildProcess process_;
+  ClientProcess process_;
 };
 
 }  // namespace ft::bed
