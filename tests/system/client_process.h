@@ -15,8 +15,8 @@ class ClientProcess {
  public:
   // Throws BedError if it is not ready in time.
   ClientProcess(const std::string& name_space,
-                const std::vector<std::string>& argv,
-                milliseconds ready_within, const std::string& error_path);
+                const std::vector<std::string>& argv, milliseconds ready_within,
+                const std::string& error_path);
 
   // The answer; BedError if there is none.
   std::string Ask(const std::string& line, milliseconds deadline);

@@ -41,13 +41,10 @@ WriterProcess::WriterProcess(const std::string& name_space,
                options.reply_deadline + milliseconds(5000), error_path) {}
 
 uint64_t WriterProcess::Acknowledged() {
-  return boost::json::value_to<uint64_t>(
-      Progress(process_).at("acknowledged"));
+  return boost::json::value_to<uint64_t>(Progress(process_).at("acknowledged"));
 }
 
-bool WriterProcess::Alive() {
-  return Progress(process_).at("alive").as_bool();
-}
+bool WriterProcess::Alive() { return Progress(process_).at("alive").as_bool(); }
 
 bool WriterProcess::WaitForMore(uint64_t count, milliseconds deadline) {
   const uint64_t goal = Acknowledged() + count;
