@@ -51,6 +51,8 @@ EngineOptions OptionsFor(const Recording& recording,
   const std::string prefix = options.work_dir + "/replay-" + options.name;
   engine.ring_path = ring_dir + "/replay-" + options.name + ".ring";
   engine.qmp_path = prefix + ".qmp";
+  // Nobody speaks to it: what was typed is in the log.
+  if (engine.vm.serial_input) engine.serial_path = prefix + ".serial";
   engine.console_log = prefix + ".console";
   engine.stderr_log = prefix + ".stderr";
   engine.incoming = "defer";
@@ -236,8 +238,10 @@ void LogReplay::State::End() {
   if (!ring_dir.empty()) {
     std::error_code ignored;
     std::filesystem::remove_all(ring_dir, ignored);
-    std::filesystem::remove(
-        options.work_dir + "/replay-" + options.name + ".qmp", ignored);
+    for (const char* socket : {".qmp", ".serial"}) {
+      std::filesystem::remove(
+          options.work_dir + "/replay-" + options.name + socket, ignored);
+    }
   }
 }
 

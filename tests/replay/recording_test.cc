@@ -44,8 +44,10 @@ void ExpectEqual(EnginePair& pair, const Result<ReplayReport>& report) {
   EXPECT_NE(report->console, "");
 }
 
+// With a serial port that can be written to: a replay needs one as well.
 TEST(Recording, ReplaysTwice) {
-  EnginePair pair({.workload = "torture-tiny", .rounds = 2});
+  EnginePair pair(
+      {.workload = "torture-tiny", .rounds = 2, .serial_input = true});
   ASSERT_TRUE(RecordTiny(pair));
   pair.KillPrimary();
   auto opened = Recording::Open(pair.recording().directory());
