@@ -94,6 +94,10 @@ class EnginePair::Listener : public EngineListener {
     pair_.Fail("divergence at " + Number(divergence.position) + ": expected " +
                divergence.expected + ", got " + divergence.got);
   }
+  // No fault of the engine's, but nothing goes on.
+  void OnOrphaned() override {
+    pair_.Fail("this process stood still for 2 s, so the engine paused the VM");
+  }
   void OnExit(const std::string& why) override { machine_.exit_reason = why; }
 
  private:

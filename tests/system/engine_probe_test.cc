@@ -34,12 +34,14 @@ class EngineProbe : public BedTest {
     ring_->magic = FT_RING_MAGIC;
     ring_->direction = FT_RING_RECORD;
     strcpy(ring_->engine_build, "build-1");
+    // Once it speaks, no exec of `ip netns exec` is under way any more.
     process_ = std::make_unique<ChildProcess>(ChildProcess::Options{
-        .argv = Network::Inside(
-            name_space_, {"bash", "-c", "sleep 60 & wait",
-                          "shift=2,rr=ft,rrfile=" + path_ + ",x=y"})});
-    if (!Eventually(milliseconds(5000), [&] { return !Find().empty(); })) {
-      throw BedError("the process was not found");
+        .argv = Network::Inside(name_space_,
+                                {"bash", "-c", "echo ready; sleep 60 & wait",
+                                 "shift=2,rr=ft,rrfile=" + path_ + ",x=y"}),
+        .talk = true});
+    if (process_->ReadLine(milliseconds(5000)) != "ready") {
+      throw BedError("the process did not start");
     }
   }
   ~EngineProbe() override { munmap(ring_, FT_RING_HEADER_BYTES); }

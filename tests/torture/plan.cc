@@ -229,6 +229,7 @@ Trial PlanTrial(uint64_t seed, int number,
     trial.compare_after.push_back(Within(random, kCompareWithinMs));
   }
   trial.window_at = static_cast<double>(random() % 90) / 100;
+  if (trial.dense && !from_boot) trial.clone_after /= kDenseDivisor;
   return trial;
 }
 

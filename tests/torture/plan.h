@@ -63,6 +63,9 @@ const Workload* FindWorkload(const std::string& name);
 // tests/guest/build_extra.sh, and "debian" for build_debian.sh.
 std::set<std::string> GuestsOf(std::span<const Workload* const> workloads);
 
+// A dense recording is of so much less work.
+inline constexpr int kDenseDivisor = 4;
+
 struct Trial {
   int number = 0;  // from 1
   const Workload* workload = nullptr;

@@ -26,7 +26,7 @@ TEST(Planted, TheFinderNamesThePacketPath) {
   const replay::NetworkBed bed;
   ASSERT_TRUE(bed.status().ok()) << bed.status().ToString();
   Workload workload = *FindWorkload("redis");
-  workload.rounds = 300;
+  workload.rounds = 300 * kDenseDivisor;
   const Outcome outcome =
       Perform({.workload = &workload,
                .dense = true,
