@@ -137,12 +137,8 @@ Result<VmRecord> FileTestAndSet::Change(uint64_t expected_epoch,
 
 Status FileTestAndSet::TooOld(const std::string& vm, uint64_t expected,
                               uint64_t found) const {
-  const std::string has =
-      found == 0 ? "no record of " + vm
-                 : "only epoch " + std::to_string(found) + " of " + vm;
-  return Status::Unavailable(
-      "shared directory " + directory_ + " has " + has + ", which runs in " +
-          "epoch " + std::to_string(expected),
+  return RecordTestAndSet::TooOld(
+      "shared directory " + directory_, vm, expected, found,
       "mount the shared file system that it was started with");
 }
 

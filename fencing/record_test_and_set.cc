@@ -50,4 +50,15 @@ Status RecordTestAndSet::Release(const std::string& vm, uint64_t epoch,
                          " in epoch " + std::to_string(newest.value().epoch));
 }
 
+Status RecordTestAndSet::TooOld(const std::string& store, const std::string& vm,
+                                uint64_t expected, uint64_t found,
+                                const std::string& remedy) {
+  const std::string has =
+      found == 0 ? "no record of " + vm
+                 : "only epoch " + std::to_string(found) + " of " + vm;
+  return Status::Unavailable(store + " has " + has + ", which runs in epoch " +
+                                 std::to_string(expected),
+                             remedy);
+}
+
 }  // namespace ft::fencing

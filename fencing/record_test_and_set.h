@@ -49,6 +49,12 @@ class RecordTestAndSet : public TestAndSet {
                                   const std::string& writer,
                                   Deadline deadline) = 0;
 
+  // What Change says of a record that is of an older epoch than expected.
+  // `store` in words; `remedy`: which store to use instead.
+  static Status TooOld(const std::string& store, const std::string& vm,
+                       uint64_t expected, uint64_t found,
+                       const std::string& remedy);
+
  private:
   Deadline Start() const { return std::chrono::steady_clock::now() + timeout_; }
 

@@ -35,7 +35,10 @@ Result<VmRecord> SwapTestAndSet::Change(uint64_t expected_epoch,
     Result<Found> found = Find(wanted.vm, deadline);
     if (!found.ok()) return found.status();
     const uint64_t epoch = found->record ? found->record->epoch : 0;
-    if (epoch < expected_epoch) return TooOld(wanted.vm, expected_epoch, epoch);
+    if (epoch < expected_epoch) {
+      return TooOld(where_, wanted.vm, expected_epoch, epoch,
+                    "use the store that it was started with");
+    }
     if (epoch > expected_epoch) return std::move(*found->record);
     const Result<bool> swapped = Swap(*found, wanted, deadline);
     if (!swapped.ok()) return swapped.status();
@@ -44,16 +47,6 @@ Result<VmRecord> SwapTestAndSet::Change(uint64_t expected_epoch,
   return Status::Unavailable(
       where_ + " refuses to change the record of " + wanted.vm,
       "ftctl fencing test tells whether this storage can be used");
-}
-
-Status SwapTestAndSet::TooOld(const std::string& vm, uint64_t expected,
-                              uint64_t found) const {
-  const std::string has =
-      found == 0 ? "no record of " + vm
-                 : "only epoch " + std::to_string(found) + " of " + vm;
-  return Status::Unavailable(where_ + " has " + has + ", which runs in epoch " +
-                                 std::to_string(expected),
-                             "use the store that it was started with");
 }
 
 }  // namespace ft::fencing

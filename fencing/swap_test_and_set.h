@@ -65,7 +65,6 @@ class SwapTestAndSet : public RecordTestAndSet {
                                          Deadline deadline) final;
   Result<VmRecord> Change(uint64_t expected_epoch, const VmRecord& wanted,
                           const std::string& writer, Deadline deadline) final;
-  Status TooOld(const std::string& vm, uint64_t expected, uint64_t found) const;
 
   const std::string where_;
 };

@@ -10,8 +10,6 @@ namespace {
 
 using bed::milliseconds;
 
-// An answer takes at most this where no connection is waited for.
-constexpr milliseconds kPrompt{5000};
 // Judging a long segment, beside a busy machine.
 constexpr milliseconds kJudging{60000};
 
@@ -42,10 +40,6 @@ std::vector<std::string> CommandOf(const std::string& program,
   return argv;
 }
 
-boost::json::object Parsed(const std::string& answer) {
-  return boost::json::parse(answer).as_object();
-}
-
 }  // namespace
 
 HistoryProcess::HistoryProcess(const std::string& program,
@@ -56,21 +50,20 @@ HistoryProcess::HistoryProcess(const std::string& program,
     // one that reads everything back.
     : deadline_(2 * options.reply_deadline + kJudging),
       process_(name_space, CommandOf(program, options),
-               options.reply_deadline + kPrompt, error_path) {}
+               options.reply_deadline + bed::ClientProcess::kPrompt,
+               error_path) {}
 
 uint64_t HistoryProcess::Answered() {
-  return boost::json::value_to<uint64_t>(
-      Parsed(process_.Ask("progress", kPrompt)).at("answered"));
+  return boost::json::value_to<uint64_t>(process_.Progress().at("answered"));
 }
 
 int HistoryProcess::Alive() {
-  return boost::json::value_to<int>(
-      Parsed(process_.Ask("progress", kPrompt)).at("alive"));
+  return boost::json::value_to<int>(process_.Progress().at("alive"));
 }
 
 std::vector<int64_t> HistoryProcess::AnsweredEach() {
   return boost::json::value_to<std::vector<int64_t>>(
-      Parsed(process_.Ask("progress", kPrompt)).at("each"));
+      process_.Progress().at("each"));
 }
 
 bool HistoryProcess::WaitForMore(uint64_t count, milliseconds deadline) {

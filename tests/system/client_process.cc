@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/system/client_process.h"
 
+#include <boost/json/parse.hpp>
 #include <filesystem>
 
 #include "tests/system/network.h"
@@ -30,8 +31,12 @@ std::string ClientProcess::Ask(const std::string& line, milliseconds deadline) {
   throw BedError(name_ + " does not answer \"" + line + "\"");
 }
 
+boost::json::object ClientProcess::Progress() {
+  return boost::json::parse(Ask("progress", kPrompt)).as_object();
+}
+
 void ClientProcess::MarkFault() {
-  Ask("fault " + std::to_string(MonotonicNs()), milliseconds(5000));
+  Ask("fault " + std::to_string(MonotonicNs()), kPrompt);
 }
 
 }  // namespace ft::bed

@@ -4,6 +4,7 @@
 // lines: it prints "ready", or "error WHY", and answers each line with one.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,13 @@ class ClientProcess {
                 const std::vector<std::string>& argv, milliseconds ready_within,
                 const std::string& error_path);
 
+  // An answer takes at most this where no connection is waited for.
+  static constexpr milliseconds kPrompt{5000};
+
   // The answer; BedError if there is none.
   std::string Ask(const std::string& line, milliseconds deadline);
+  // The answer to "progress".
+  boost::json::object Progress();
   // "fault NS": call right before the fault is injected.
   void MarkFault();
   bool running() { return process_.running(); }

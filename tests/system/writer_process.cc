@@ -27,24 +27,22 @@ std::vector<std::string> CommandOf(const WriterOptions& options) {
   return argv;
 }
 
-boost::json::object Progress(ClientProcess& process) {
-  return boost::json::parse(process.Ask("progress", milliseconds(5000)))
-      .as_object();
-}
-
 }  // namespace
 
 WriterProcess::WriterProcess(const std::string& name_space,
                              const WriterOptions& options,
                              const std::string& error_path)
     : process_(name_space, CommandOf(options),
-               options.reply_deadline + milliseconds(5000), error_path) {}
+               options.reply_deadline + ClientProcess::kPrompt, error_path) {}
 
 uint64_t WriterProcess::Acknowledged() {
-  return boost::json::value_to<uint64_t>(Progress(process_).at("acknowledged"));
+  return boost::json::value_to<uint64_t>(
+      process_.Progress().at("acknowledged"));
 }
 
-bool WriterProcess::Alive() { return Progress(process_).at("alive").as_bool(); }
+bool WriterProcess::Alive() {
+  return process_.Progress().at("alive").as_bool();
+}
 
 bool WriterProcess::WaitForMore(uint64_t count, milliseconds deadline) {
   const uint64_t goal = Acknowledged() + count;

@@ -3,11 +3,8 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <random>
@@ -130,21 +127,15 @@ std::string Fnv1a(std::string_view bytes) {
   return fmt::format("{:016x}", hash);
 }
 
-// Runs `hands` on a connection to `path` in a child that ends with this
-// process; -1 if there is nobody at `path`.
+// Runs `hands` on a connection to `path`; none if there is nobody at `path`.
 template <typename Work>
-pid_t Hire(const std::string& path, const Work& hands) {
+std::unique_ptr<replay::ForkedChild> Hire(const std::string& path,
+                                          const Work& hands) {
   const int fd = Connect(path);
-  if (fd < 0) return -1;
-  const pid_t self = getpid();
-  const pid_t pid = fork();
-  if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == self) hands(fd);
-    _exit(0);
-  }
+  if (fd < 0) return nullptr;
+  auto child = std::make_unique<replay::ForkedChild>([&] { hands(fd); });
   close(fd);
-  return pid;
+  return child;
 }
 
 }  // namespace
@@ -168,16 +159,7 @@ Operator Operator::AtSerialPort(const std::string& path, int kilobytes,
   return {Hire(path, hands), Fnv1a(bytes)};
 }
 
-Operator::Operator(pid_t pid, std::string typed)
-    : pid_(pid), typed_(std::move(typed)) {}
-
-Operator::Operator(Operator&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), typed_(std::move(other.typed_)) {}
-
-Operator::~Operator() {
-  if (pid_ <= 0) return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
-}
+Operator::Operator(Child child, std::string typed)
+    : child_(std::move(child)), typed_(std::move(typed)) {}
 
 }  // namespace ft::torture

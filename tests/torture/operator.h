@@ -8,10 +8,11 @@
 // A seed says what is done, not when the engine takes notice of it.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "tests/replay/forked_child.h"
 
 namespace ft::torture {
 
@@ -24,20 +25,17 @@ class Operator {
   static Operator AtSerialPort(const std::string& path, int kilobytes,
                                uint64_t seed);
 
-  Operator(Operator&& other) noexcept;
-  Operator& operator=(Operator&&) = delete;
-  ~Operator();
-
   // False when nobody answered at the path.
-  bool hired() const { return pid_ > 0; }
+  bool hired() const { return child_ != nullptr; }
   // What a guest that got every byte prints: FNV-1a, 16 hex digits. Empty
   // for keyboard and mice.
   const std::string& typed() const { return typed_; }
 
  private:
-  Operator(pid_t pid, std::string typed);
+  using Child = std::unique_ptr<replay::ForkedChild>;
+  Operator(Child child, std::string typed);
 
-  pid_t pid_;
+  Child child_;
   std::string typed_;
 };
 
