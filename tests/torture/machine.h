@@ -35,6 +35,8 @@ class Machine {
   Status HireOperator(replay::EnginePair& pair, uint64_t seed,
                       std::optional<Operator>* hired) const;
 
+  // Of a primary that somebody sits at; see HireOperator.
+  const std::string& qmp_path() const { return qmp_path_; }
   // Empty without a disk.
   const std::string& image_path() const { return image_path_; }
 

@@ -86,13 +86,26 @@ std::string SomeEvents(std::mt19937_64& random) {
   }
 }
 
+bool Greet(int qmp) { return Say(qmp, "{\"execute\":\"qmp_capabilities\"}\n"); }
+
+bool Send(int qmp, const std::string& events) {
+  return Say(qmp, R"({"execute":"input-send-event","arguments":{"events":[)" +
+                      events + "]}}\n");
+}
+
 void UseKeyboardAndMice(int qmp, std::mt19937_64& random) {
-  bool there = Say(qmp, "{\"execute\":\"qmp_capabilities\"}\n");
+  bool there = Greet(qmp);
   while (there) {
     Pause(random);
-    there =
-        Say(qmp, R"({"execute":"input-send-event","arguments":{"events":[)" +
-                     SomeEvents(random) + "]}}\n");
+    there = Send(qmp, SomeEvents(random));
+  }
+}
+
+void ClickFast(int qmp) {
+  bool there = Greet(qmp);
+  while (there) {
+    poll(nullptr, 0, 1);
+    there = Send(qmp, Click("left", true) + "," + Click("left", false));
   }
 }
 
@@ -147,6 +160,10 @@ Operator Operator::AtKeyboardAndMice(const std::string& qmp_path,
     UseKeyboardAndMice(fd, random);
   };
   return {Hire(qmp_path, hands), ""};
+}
+
+Operator Operator::Clicking(const std::string& qmp_path) {
+  return {Hire(qmp_path, ClickFast), ""};
 }
 
 Operator Operator::AtSerialPort(const std::string& path, int kilobytes,

@@ -21,6 +21,8 @@ class Operator {
   // Types and moves for as long as this object lives; `qmp_path` is a QMP
   // socket of the engine that nobody else uses.
   static Operator AtKeyboardAndMice(const std::string& qmp_path, uint64_t seed);
+  // Clicks, a thousand times a second, for as long as this object lives.
+  static Operator Clicking(const std::string& qmp_path);
   // Types `kilobytes` on the serial port's socket and falls silent.
   static Operator AtSerialPort(const std::string& path, int kilobytes,
                                uint64_t seed);
