@@ -7,6 +7,7 @@
  *   edges code SECONDS      code that rewrites itself, in its own block and
  *                           across the end of a page
  *   edges fpu SECONDS       x87 with its save areas, SSE2, rounding modes
+ *   edges mxcsr SECONDS     flags of SSE exceptions, long after they were raised
  *   edges ports SECONDS     PIT, RTC and its memory, ACPI timer, TSC, clock
  *
  * Prints a hash over what came out. Results that the architecture defines are
@@ -210,6 +211,22 @@ static void *memory(int protection)
     return memory;
 }
 
+static void mxcsr_once(unsigned round)
+{
+    enum { kMasked = 0x1f80, kInexact = 0x20 };
+    volatile unsigned later;
+    float x = 1, y = 3;
+
+    _mm_setcsr(kMasked);
+    asm volatile("divss %1, %0" : "+x"(x) : "x"(y));
+    for (later = 0; later < 100000; later++) {
+    }
+    if (!(_mm_getcsr() & kInexact)) {
+        wrong("a flag of MXCSR is gone");
+    }
+    mix(round);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -240,6 +257,9 @@ int main(int argc, char **argv)
                 break;
             case 'f':
                 fpu_once(round);
+                break;
+            case 'm':
+                mxcsr_once(round);
                 break;
             case 'p':
                 ports_once(round);

@@ -157,6 +157,9 @@ class EnginePair {
   // For whoever replays a recording; gone with this object, and with this
   // process.
   const std::string& ring_directory() const { return ring_dir_; }
+  // This process did nothing for so long that an engine paused its VM: what
+  // failed after that says nothing about engines.
+  bool stood_still() const { return stood_still_; }
   // Something went wrong here; evidence is kept in this directory.
   bool failed() const { return failed_; }
   const std::string& evidence() const { return log_dir_; }
@@ -246,6 +249,7 @@ class EnginePair {
   bool fed_all_ = false;                 // Feed() of everything has begun
   bool ending_ = false;
   bool failed_ = false;
+  bool stood_still_ = false;
   int coroutines_ = 0;  // the carrier's and Beat, while they live
 };
 

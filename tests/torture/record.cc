@@ -46,6 +46,7 @@ int Record::identical() const {
 json::object ToJson(const Outcome& outcome) {
   return {{"compared", outcome.compared},
           {"identical", outcome.identical},
+          {"void", outcome.is_void},
           {"seconds", outcome.seconds},
           {"work_seconds", outcome.work_seconds},
           {"rest_seconds", outcome.rest_seconds},
@@ -63,6 +64,7 @@ Result<Outcome> OutcomeFromJson(const json::value& value) {
   try {
     return Outcome{
         .identical = value.at("identical").as_bool(),
+        .is_void = value.at("void").as_bool(),
         .failure = text("failure"),
         .evidence = text("evidence"),
         .finding = text("finding"),

@@ -60,6 +60,7 @@ TEST(Record, TargetIsMetByAHundredAndAllOfThem) {
 
 TEST(Record, OutcomePassesThroughAPipe) {
   const Outcome told = {.identical = true,
+                        .is_void = true,
                         .failure = "f\n\"quoted\"",
                         .evidence = "/tmp/e",
                         .finding = "page",

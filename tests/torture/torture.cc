@@ -91,6 +91,16 @@ void SayHowToRepeat(const Record& record, const Trial& trial) {
   fmt::print("\n");
 }
 
+// A void run is had again, so often at most.
+constexpr int kAgainMax = 3;
+
+void SayAgain(int number, const Outcome& outcome) {
+  fmt::print("torture: {} again: {}\n", number, outcome.failure);
+  std::fflush(stdout);
+  std::error_code ignored;
+  std::filesystem::remove_all(outcome.evidence, ignored);
+}
+
 // Starts runs `first` to `last`, so many at once, and tells of each in their
 // order. A run that ended before an earlier one waits; false from `tell` ends
 // it all.
@@ -98,6 +108,7 @@ bool RunAll(const Record& record, int first, int last, size_t jobs,
             const std::function<bool(const Trial&, const Outcome&)>& tell) {
   std::vector<std::unique_ptr<Worker>> workers;
   std::map<int, Outcome> ended;
+  std::map<int, int> again;
   int next = first, told = first;
   while (told <= last) {
     while (next <= last && workers.size() < jobs) {
@@ -105,8 +116,15 @@ bool RunAll(const Record& record, int first, int last, size_t jobs,
       workers.push_back(std::make_unique<Worker>(trial));
     }
     const size_t index = WaitForAny(workers);
-    ended[workers[index]->trial().number] = workers[index]->Await();
+    const Trial had = workers[index]->trial();
+    const Outcome outcome = workers[index]->Await();
     workers.erase(workers.begin() + static_cast<ptrdiff_t>(index));
+    if (outcome.is_void && again[had.number]++ < kAgainMax) {
+      SayAgain(had.number, outcome);
+      workers.push_back(std::make_unique<Worker>(had));
+      continue;
+    }
+    ended[had.number] = outcome;
     for (; ended.contains(told); ++told) {
       const Trial trial = PlanTrial(record.seed, told, record.workloads);
       if (!tell(trial, ended.at(told))) return false;

@@ -69,6 +69,7 @@ class Stage {
     const auto begun = Clock::now();
     const bool played = Prepare() && Replicate() && End();
     outcome_.identical = played && !pair_.failed() && outcome_.failure.empty();
+    outcome_.is_void = pair_.stood_still();
     if (!outcome_.identical) outcome_.evidence = pair_.evidence();
     outcome_.seconds = SecondsSince(begun);
     return outcome_;

@@ -24,6 +24,9 @@ namespace ft::torture {
 
 struct Outcome {
   bool identical = false;
+  // The machine held this process up until an engine paused its VM: such a
+  // run says nothing, and is to be had again.
+  bool is_void = false;
   // When it is not: what was said first, and where consoles, stderr, rings
   // and log lie.
   std::string failure = {};

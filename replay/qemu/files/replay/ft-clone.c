@@ -17,6 +17,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "qapi/qapi-events-ft.h"
+#include "hw/core/cpu.h"
 #include "sysemu/cpus.h"
 #include "sysemu/replay.h"
 #include "sysemu/runstate.h"
@@ -73,11 +74,17 @@ void ft_reset_begins(void)
     resetting = true;
 }
 
+bool ft_reset_is_under_way(void)
+{
+    return resetting && ft_enabled();
+}
+
 void ft_reset_ends(void)
 {
     resetting = false;
     if (ft_enabled()) {
         qemu_cond_broadcast(&reset_over);
+        qemu_cpu_kick(first_cpu);
     }
 }
 

@@ -61,6 +61,9 @@ bool ft_vcpu_blocked(void)
     if (!ft_enabled()) {
         return false;
     }
+    if (ft_reset_is_under_way()) {
+        return true;
+    }
     if (replay_mode == REPLAY_MODE_RECORD) {
         return !ft_log_has_room() || ft_pace_rests();
     }

@@ -102,6 +102,8 @@ void ft_clone_finish(const char *error);
  */
 bool ft_reset_may_begin(void);
 void ft_reset_begins(void);
+/* The vCPU then neither runs nor records nor replays. */
+bool ft_reset_is_under_way(void);
 void ft_reset_ends(void);
 
 /*** disks (block/ft-disk.c) ***/
