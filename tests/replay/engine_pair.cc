@@ -96,7 +96,7 @@ class EnginePair::Listener : public EngineListener {
   }
   // No fault of the engine's, but nothing goes on.
   void OnOrphaned() override {
-    pair_.stood_still_ = true;
+    pair_.stood_still_ = !pair_.failed_;
     pair_.Fail("this process stood still for 2 s, so the engine paused the VM");
   }
   void OnExit(const std::string& why) override { machine_.exit_reason = why; }
