@@ -140,4 +140,14 @@ Result<bool> NbdRecordClient::TestAndSet(const std::optional<Record>& expected,
                              "its log says why");
 }
 
+Status NbdRecordClient::Erase() {
+  auto answer = Await(nbd_aio_trim(handle_.get(), shared_disk::kTestAndSetBytes,
+                                   0, NBD_NULL_COMPLETION, 0));
+  if (!answer.ok()) return answer.status();
+  if (*answer == 0) return Status::Ok();
+  return Status::Unavailable(
+      "disk service " + address_ + " does not erase " + vm_,
+      "its log says why");
+}
+
 }  // namespace ft::fencing

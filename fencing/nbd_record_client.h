@@ -47,6 +47,10 @@ class NbdRecordClient {
   Result<bool> TestAndSet(const std::optional<shared_disk::Record>& expected,
                           const shared_disk::Record& wanted);
 
+  // Of a scratch VM (export_name.h): no record of it, nor of any whose name
+  // goes on after a dot, is left.
+  Status Erase();
+
  private:
   NbdRecordClient(std::string address, std::string vm,
                   std::chrono::milliseconds deadline);

@@ -9,28 +9,19 @@ using shared_disk::Record;
 // A VM that is never started: its record is read to see that one can be.
 constexpr char kProbedVm[] = "probe";
 
-VmRecord FromRecord(const Record& record) {
-  return {record.vm, record.epoch, record.holder};
+}  // namespace
+
+VmRecord NbdTestAndSet::FromRecord(const Record& record) const {
+  return {record.vm.substr(prefix_.size()), record.epoch, record.holder};
 }
 
-Record ToRecord(const VmRecord& record) {
-  return {record.vm, record.epoch, record.holder};
+Record NbdTestAndSet::ToRecord(const VmRecord& record) const {
+  return {prefix_ + record.vm, record.epoch, record.holder};
 }
 
-Status TooOld(const std::string& address, const std::string& vm,
-              uint64_t expected, uint64_t found) {
-  return Status::Unavailable(
-      "disk service " + address + " has " +
-          (found == 0 ? "no record of " + vm
-                      : vm + " in epoch " + std::to_string(found)) +
-          ", this host knows epoch " + std::to_string(expected),
-      "it is another service, or its store was restored from a copy: use the "
-      "one that all hosts use");
-}
-
-// One attempt over one connection.
-Result<VmRecord> TryChange(NbdRecordClient& client, const std::string& address,
-                           uint64_t expected_epoch, const VmRecord& wanted) {
+Result<VmRecord> NbdTestAndSet::TryChange(NbdRecordClient& client,
+                                          uint64_t expected_epoch,
+                                          const VmRecord& wanted) const {
   // A lost round is one that somebody else won, so the second finds another
   // epoch and is the last.
   for (int round = 0; round < 2; ++round) {
@@ -38,7 +29,10 @@ Result<VmRecord> TryChange(NbdRecordClient& client, const std::string& address,
     if (!before.ok()) return before.status();
     const uint64_t epoch = *before ? (*before)->epoch : 0;
     if (epoch < expected_epoch) {
-      return TooOld(address, wanted.vm, expected_epoch, epoch);
+      return TooOld("disk service " + address_, wanted.vm, expected_epoch,
+                    epoch,
+                    "it is another service, or its store was restored from a "
+                    "copy: use the one that all hosts use");
     }
     if (epoch > expected_epoch) return FromRecord(**before);
     auto won = client.TestAndSet(*before, ToRecord(wanted));
@@ -46,17 +40,17 @@ Result<VmRecord> TryChange(NbdRecordClient& client, const std::string& address,
     if (*won) return wanted;
   }
   return Status::Unavailable(
-      "disk service " + address + " refuses the test-and-set of " + wanted.vm,
+      "disk service " + address_ + " refuses the test-and-set of " + wanted.vm,
       "its log says why");
 }
 
-}  // namespace
-
 NbdTestAndSet::NbdTestAndSet(std::string address,
-                             std::chrono::milliseconds deadline)
+                             std::chrono::milliseconds deadline,
+                             std::string prefix)
     : RecordTestAndSet(deadline),
       address_(std::move(address)),
-      deadline_(deadline) {}
+      deadline_(deadline),
+      prefix_(std::move(prefix)) {}
 
 NbdTestAndSet::~NbdTestAndSet() = default;
 
@@ -88,7 +82,7 @@ Result<T> NbdTestAndSet::With(const std::string& vm, Ask ask) {
     const auto took = std::chrono::steady_clock::now() - begun;
     if (answer.ok() || took >= deadline_) return answer;
   }
-  auto client = NbdRecordClient::Connect(address_, vm, deadline_);
+  auto client = NbdRecordClient::Connect(address_, prefix_ + vm, deadline_);
   if (!client.ok()) return client.status();
   Result<T> answer = ask(**client);
   if (answer.ok()) Keep(vm, std::move(client).value());
@@ -98,7 +92,7 @@ Result<T> NbdTestAndSet::With(const std::string& vm, Ask ask) {
 Result<std::optional<VmRecord>> NbdTestAndSet::Newest(const std::string& vm,
                                                       Deadline /*deadline*/) {
   return With<std::optional<VmRecord>>(
-      vm, [](NbdRecordClient& client) -> Result<std::optional<VmRecord>> {
+      vm, [this](NbdRecordClient& client) -> Result<std::optional<VmRecord>> {
         auto record = client.Read();
         if (!record.ok()) return record.status();
         if (!*record) return std::optional<VmRecord>();
@@ -111,7 +105,7 @@ Result<VmRecord> NbdTestAndSet::Change(uint64_t expected_epoch,
                                        const std::string& /*writer*/,
                                        Deadline /*deadline*/) {
   return With<VmRecord>(wanted.vm, [&](NbdRecordClient& client) {
-    return TryChange(client, address_, expected_epoch, wanted);
+    return TryChange(client, expected_epoch, wanted);
   });
 }
 

@@ -36,8 +36,10 @@ class NbdTestAndSet : public RecordTestAndSet {
 
   // `address`: "HOST:PORT" or the absolute path of a Unix socket. Does not
   // connect; Probe does.
+  // `prefix` comes before each VM's name at the service: of tests.
   explicit NbdTestAndSet(std::string address,
-                         std::chrono::milliseconds deadline = kDeadline);
+                         std::chrono::milliseconds deadline = kDeadline,
+                         std::string prefix = {});
   ~NbdTestAndSet() override;
 
   // Whether the service answers and can read a record. Call it before a VM
@@ -65,8 +67,15 @@ class NbdTestAndSet : public RecordTestAndSet {
                           const std::string& writer,
                           Deadline deadline) override;
 
+  VmRecord FromRecord(const shared_disk::Record& record) const;
+  shared_disk::Record ToRecord(const VmRecord& record) const;
+  // One attempt over one connection.
+  Result<VmRecord> TryChange(NbdRecordClient& client, uint64_t expected_epoch,
+                             const VmRecord& wanted) const;
+
   const std::string address_;
   const std::chrono::milliseconds deadline_;
+  const std::string prefix_;
   std::mutex mutex_;
   // Connections that nobody uses now. mutex_
   std::map<std::string, std::vector<Client>> kept_;

@@ -126,7 +126,7 @@ TEST_F(NbdTestAndSetTest, OlderStoreIsUnreachableAndSaysWhy) {
   const auto answer = store_.Acquire("vm1", 4, "hostA");
   EXPECT_EQ(answer.outcome, TestAndSetOutcome::kUnreachable);
   EXPECT_NE(answer.error.message().find(
-                " has vm1 in epoch 1, this host knows epoch 4"),
+                " has only epoch 1 of vm1, which runs in epoch 4"),
             std::string::npos);
 }
 

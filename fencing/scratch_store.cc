@@ -12,8 +12,10 @@
 #include "fencing/file_test_and_set.h"
 #include "fencing/iscsi_format.h"
 #include "fencing/iscsi_test_and_set.h"
+#include "fencing/nbd_test_and_set.h"
 #include "fencing/store_factory.h"
 #include "logchannel/check.h"
+#include "shared-disk/export_name.h"
 
 namespace ft::fencing {
 namespace {
@@ -66,6 +68,30 @@ class FileScratch : public ScratchStore {
       : directory_(std::move(directory)) {}
 
   const std::string directory_;
+};
+
+class NbdScratch : public ScratchStore {
+ public:
+  explicit NbdScratch(std::string address)
+      : address_(std::move(address)),
+        name_(std::string(shared_disk::kScratchPrefix) +
+              std::to_string(std::random_device()())) {}
+  ~NbdScratch() override { (void)Clear(); }
+  std::unique_ptr<TestAndSet> Open() override {
+    return std::make_unique<NbdTestAndSet>(
+        address_, NbdTestAndSet::kDeadline, name_ + ".");
+  }
+  // A damaged record would be the service's own store.
+  bool has(Hand hand) const override { return hand == Hand::kNone; }
+  Status Clear() override {
+    auto client =
+        NbdRecordClient::Connect(address_, name_, NbdTestAndSet::kDeadline);
+    return client.ok() ? (*client)->Erase() : client.status();
+  }
+
+ private:
+  const std::string address_;
+  const std::string name_;
 };
 
 class IscsiScratchStore : public ScratchStore {
@@ -127,7 +153,7 @@ Result<std::unique_ptr<ScratchStore>> ScratchStore::Make(
     case Backend::kFile:
       return FileScratch::Make(options.shared_dir);
     case Backend::kNbd:
-      break;
+      return std::unique_ptr<ScratchStore>(new NbdScratch(options.address));
     case Backend::kIscsi: {
       const IscsiTarget& target = (*complete).iscsi;
       auto claimed = IscsiScratch::Claim(target, force);

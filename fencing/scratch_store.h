@@ -5,6 +5,7 @@
 // do as they like:
 //
 //     file     a hidden directory in shared_dir
+//     nbd      the service's records of VMs named fencing-test.RANDOM.*
 //     iscsi    the LUN's scratch records, one test at a time
 //     etcd     keys below PREFIX.test-RANDOM/, which can be no VM's
 //

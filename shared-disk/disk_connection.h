@@ -30,6 +30,7 @@ class DiskConnection : public Connection {
   uint64_t size() const override { return image_.size(); }
   bool writable() const override { return who_.writer.has_value(); }
   bool is_disk() const override { return true; }
+  bool can_trim() const override { return true; }
 
   int Read(void* data, uint32_t bytes, uint64_t offset) override;
   int Write(const void* data, uint32_t bytes, uint64_t offset,

@@ -131,7 +131,7 @@ int CanWrite(void* handle) { return Of(handle).writable(); }
 
 int CanFlush(void*) { return 1; }
 
-int CanTrim(void* handle) { return Of(handle).is_disk(); }
+int CanTrim(void* handle) { return Of(handle).can_trim(); }
 
 int CanZero(void* handle) { return Of(handle).is_disk(); }
 

@@ -4,7 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <vector>
 
+#include "logchannel/check.h"
 #include "shared-disk/disk_connection.h"
 #include "shared-disk/record_connection.h"
 
@@ -121,9 +123,34 @@ Status DiskService::ConnectWriter(const std::string& disk, ServedVm& vm,
 
 void DiskService::Save(const WriteRight& right) {
   const Status status = store_->Save(right);
-  if (status.ok()) return;
-  spdlog::critical("{}: {} may be saved or not, the service ends; {}",
-                   right.record.vm, Describe(right.record), status.ToString());
+  if (!status.ok()) {
+    End(right.record.vm + ": " + Describe(right.record), status);
+  }
+}
+
+void DiskService::Forget(const std::string& name) {
+  FT_CHECK(IsScratch(name)) << name;
+  std::vector<ServedVm*> vms;
+  {
+    const std::lock_guard lock(vms_mutex_);
+    for (const auto& [known, vm] : vms_) {
+      if (known == name || known.starts_with(name + ".")) {
+        vms.push_back(vm.get());
+      }
+    }
+  }
+  for (ServedVm* vm : vms) {
+    if (!vm->fence.right()) continue;
+    vm->fence.Forget([&] {
+      const Status status = store_->Erase(vm->name);
+      if (!status.ok()) End(vm->name + ": no record", status);
+    });
+  }
+}
+
+void DiskService::End(const std::string& what, const Status& status) {
+  spdlog::critical("{} may be saved or not, the service ends; {}", what,
+                   status.ToString());
   spdlog::shutdown();
   std::_Exit(EXIT_FAILURE);
 }

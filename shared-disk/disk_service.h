@@ -48,6 +48,8 @@ class Connection {
   virtual uint64_t size() const = 0;
   virtual bool writable() const = 0;
   virtual bool is_disk() const = 0;
+  // Whether Trim() is ever of use.
+  virtual bool can_trim() const = 0;
 
   virtual int Read(void* data, uint32_t bytes, uint64_t offset) = 0;
   // With `durable` (NBD's FUA) it is on stable storage when it returns.
@@ -74,6 +76,10 @@ class DiskService {
   // true then, only the store can say, when it is opened again.
   void Save(const WriteRight& right);
 
+  // Erases the records of a test: of the scratch VM `name`, and of all whose
+  // names go on with a dot after it.
+  void Forget(const std::string& name);
+
  private:
   struct Disk {
     std::unique_ptr<DiskImage> image;
@@ -84,6 +90,8 @@ class DiskService {
       : store_(std::move(store)) {}
   Status LoadVms();
   Status OpenDisk(const DiskOptions& options);
+  // What nobody can tell whether it was saved.
+  [[noreturn]] void End(const std::string& what, const Status& status);
   // The VM, made if it was never heard of.
   ServedVm& VmOf(const std::string& name);
   Result<std::unique_ptr<Connection>> ConnectDisk(const DiskExport& name,

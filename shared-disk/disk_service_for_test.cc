@@ -45,6 +45,11 @@ pid_t Spawn(const std::vector<std::string>& arguments, int out) {
   FT_CHECK(pid >= 0) << "fork";
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+#ifdef FT_SANITIZER_RUNTIME
+    setenv("LD_PRELOAD", FT_SANITIZER_RUNTIME, 1);
+    // What nbdkit keeps until its end is its own affair.
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+#endif
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     execv(argv[0], argv.data());
@@ -68,7 +73,7 @@ DiskServiceForTest::DiskServiceForTest(const Options& options)
     toml << "[disks." << name << "]\npath = \"" << image(name) << "\"\nvm = \""
          << disk.substr(space + 1) << "\"\n";
     std::ofstream(image(name)).flush();
-    std::filesystem::resize_file(image(name), kDiskBytes);
+    std::filesystem::resize_file(image(name), options.disk_bytes);
   }
   toml.close();
   const Status made = EpochStore::Create(store());

@@ -25,8 +25,9 @@ class DiskServiceForTest {
   struct Options {
     // On a port of the loopback instead of a Unix socket.
     bool tcp = false;
-    // "NAME VM", each an image of kDiskBytes.
+    // "NAME VM", each an image of this size.
     std::vector<std::string> disks = {"vm1-root vm1"};
+    uint64_t disk_bytes = kDiskBytes;
     // Where store and images are.
     std::string parent = "/dev/shm";
   };

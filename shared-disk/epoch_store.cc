@@ -180,4 +180,10 @@ Status EpochStore::Save(const WriteRight& right) {
   return Damaged(directory_, status.ToString());
 }
 
+Status EpochStore::Erase(const std::string& vm) {
+  const rocksdb::Status status = db_->Delete(Synced(), kVmPrefix + vm);
+  if (status.ok()) return Status::Ok();
+  return Damaged(directory_, status.ToString());
+}
+
 }  // namespace ft::shared_disk

@@ -55,6 +55,8 @@ class EpochStore {
   // Durable when it returns ok. Otherwise it may be there or not: only
   // opening the store again can tell.
   Status Save(const WriteRight& right);
+  // The VM was never heard of. As durable as Save().
+  Status Erase(const std::string& vm);
 
   const std::string& directory() const { return directory_; }
 

@@ -7,6 +7,7 @@
 //                                     that hostB started or cloned in epoch 7
 //     vm1-root                        the disk, read-only
 //     record;vm=vm1                   the record of vm1 (record.h)
+//     record;vm=fencing-test.X.vm1    one that a test of this store has made
 //
 // Nothing else: no other order, no space, no leading zero. "record" is no
 // name of a disk. Pure.
@@ -53,5 +54,12 @@ using ExportName = std::variant<DiskExport, RecordExport>;
 Result<ExportName> ParseExportName(std::string_view text);
 
 std::string FormatExportName(const ExportName& name);
+
+// What tests call their VMs: their records may be erased, and never are a
+// real VM's.
+inline constexpr std::string_view kScratchPrefix = "fencing-test.";
+inline bool IsScratch(std::string_view vm) {
+  return vm.starts_with(kScratchPrefix);
+}
 
 }  // namespace ft::shared_disk

@@ -54,6 +54,15 @@ class NbdClient {
     const int error = Errno(nbd_pread(h(), data.data(), bytes, offset, 0));
     return error == 0 ? data : "errno " + std::to_string(error);
   }
+  // Asks for all of it and is gone; the replies find nobody.
+  static void ReadAndHangUp(std::unique_ptr<NbdClient> client, int requests,
+                            size_t bytes) {
+    std::string data(bytes, '?');  // all into the same; nobody looks
+    for (int i = 0; i < requests; ++i) {
+      nbd_aio_pread(client->h(), data.data(), bytes, 0, NBD_NULL_COMPLETION, 0);
+    }
+    client.reset();
+  }
   // Of a record's export.
   int TestAndSet(const std::optional<Record>& expected, const Record& wanted) {
     std::string both;

@@ -62,6 +62,11 @@ int RecordConnection::WriteZeroes(uint32_t, uint64_t, bool, bool) {
   return EINVAL;
 }
 
-int RecordConnection::Trim(uint32_t, uint64_t, bool) { return EINVAL; }
+int RecordConnection::Trim(uint32_t bytes, uint64_t offset, bool) {
+  if (!IsScratch(vm_.name)) return EPERM;
+  if (bytes != kTestAndSetBytes || offset != 0) return EINVAL;
+  service_.Forget(vm_.name);
+  return 0;
+}
 
 }  // namespace ft::shared_disk

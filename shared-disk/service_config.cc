@@ -86,8 +86,10 @@ Result<ServiceConfig> ParseServiceConfig(const std::string& text,
 }
 
 std::vector<std::string> NbdkitCommand(const ServiceConfig& config) {
+  // One thread to a connection: with two, an nbdkit before 1.34 ends when they
+  // meet the end of a client, and everybody's disks with it.
   std::vector<std::string> argv = {config.nbdkit, "--foreground",
-                                   "--log=stderr", "--threads=16"};
+                                   "--log=stderr", "--threads=1"};
   if (IsPath(config.listen)) {
     argv.insert(argv.end(), {"--unix", config.listen});
   } else {

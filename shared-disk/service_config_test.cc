@@ -38,7 +38,7 @@ TEST(ServiceConfig, BecomesNbdkitsCommand) {
   EXPECT_THAT(
       NbdkitCommand(*config),
       ElementsAre("/usr/bin/nbdkit", "--foreground", "--log=stderr",
-                  "--threads=16", "--ipaddr", "10.0.0.5", "--port", "10809",
+                  "--threads=1", "--ipaddr", "10.0.0.5", "--port", "10809",
                   "/usr/lib/plugin.so", "state=/var/lib/lockstep-disks",
                   "disk=vm1-root:vm1:/dev/vg0/vm1:root"));
   config->listen = "/run/disks.sock";

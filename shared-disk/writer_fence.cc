@@ -27,17 +27,29 @@ Result<WriteRight> WriterFence::Change(const Decide& decide,
   changed_.wait(lock, [this] { return !changing_; });
   Result<WriteRight> next = decide(right_);
   if (!next.ok()) return next;
+  Replace(lock, [&] { persist(*next); }, *next);
+  return next;
+}
+
+void WriterFence::Forget(const std::function<void()>& persist) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !changing_; });
+  Replace(lock, persist, std::nullopt);
+}
+
+void WriterFence::Replace(std::unique_lock<std::mutex>& lock,
+                          const std::function<void()>& persist,
+                          std::optional<WriteRight> next) {
   changing_ = true;
   changed_.wait(lock, [this] { return in_flight_ == 0; });
   // Nobody else changes right_ now; it can be read meanwhile.
   lock.unlock();
-  persist(*next);
+  persist();
   lock.lock();
   FT_CHECK(in_flight_ == 0) << in_flight_ << " writes in flight";
-  right_ = *next;
+  right_ = std::move(next);
   changing_ = false;
   changed_.notify_all();
-  return next;
 }
 
 std::optional<WriteRight> WriterFence::right() const {

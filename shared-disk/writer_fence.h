@@ -63,11 +63,18 @@ class WriterFence {
   // The new right. One change at a time; a refused one disturbs nobody.
   Result<WriteRight> Change(const Decide& decide, const Persist& persist);
 
+  // As Change(), to no right at all.
+  void Forget(const std::function<void()>& persist);
+
   // Durable, always.
   std::optional<WriteRight> right() const;
 
  private:
   void Leave();
+  // The exclusive part of a change: the lock is held before and after.
+  void Replace(std::unique_lock<std::mutex>& lock,
+               const std::function<void()>& persist,
+               std::optional<WriteRight> next);
 
   mutable std::mutex mutex_;
   // Notified when a change ends, and when the last write in flight does.
