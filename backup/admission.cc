@@ -39,6 +39,7 @@ Status CheckHello(const Hello& hello, const AdmissionFacts& facts) {
       fencing::VerifySameStore(facts.record, vm, hello.epoch(), hello.host());
   if (!store.ok()) return store;
   if (!facts.boot_files.ok()) return facts.boot_files;
+  if (!facts.replicas.ok()) return facts.replicas;
   const uint64_t needed = hello.vm().memory_mib() + kEngineOverheadMib;
   if (facts.available_memory_mib < needed) {
     return Status::Unavailable(

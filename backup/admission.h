@@ -22,6 +22,8 @@ struct AdmissionFacts {
   Result<std::optional<fencing::VmRecord>> record{std::nullopt};
   // Boot files of this host against the Hello's checksums.
   Status boot_files;
+  // CheckReplicas() of this host.
+  Status replicas;
   uint64_t available_memory_mib = 0;
 };
 

@@ -85,6 +85,11 @@ TEST_F(AdmissionTest, RefusesOtherBootFiles) {
   EXPECT_EQ(Refusal(), "kernel differs");
 }
 
+TEST_F(AdmissionTest, RefusesReplicasThatCannotBeUsed) {
+  facts_.replicas = Status::Invalid("disk /srv/a has 5 bytes");
+  EXPECT_EQ(Refusal(), "disk /srv/a has 5 bytes");
+}
+
 TEST_F(AdmissionTest, RefusesTooLittleMemoryByNumbers) {
   facts_.available_memory_mib = 256 + kEngineOverheadMib - 1;
   EXPECT_THAT(Refusal(), HasSubstr("415 MiB"));

@@ -55,9 +55,16 @@ BackupAgent::Impl::Impl(asio::io_context& io, BackupHost& host,
       connection_(std::move(connection)),
       hello_(std::move(hello)),
       epoch_(hello_.epoch()),
+      replicas_(ReplicasOf(hello_.vm())),
       beat_timer_(io),
       pause_timer_(io),
-      tasks_(io.get_executor()) {}
+      tasks_(io.get_executor()) {
+  for (const Replica& replica : replicas_) {
+    progress_.push_back({.disk = replica.disk,
+                         .path = replica.image.path,
+                         .total = replica.bytes});
+  }
+}
 
 asio::awaitable<Outcome> BackupAgent::Impl::Run() {
   SetState(State::kStarting, primary() + " asks for a backup of " + vm());
@@ -77,6 +84,7 @@ asio::awaitable<Outcome> BackupAgent::Impl::Run() {
 // that is live.
 asio::awaitable<void> BackupAgent::Impl::Settle(const Outcome& outcome) {
   ending_ = true;
+  stop_reading_ = true;
   connection_->Close();
   if (doorbell_) doorbell_->Cancel();
   pause_timer_.cancel();
@@ -108,7 +116,8 @@ BackupMetrics BackupAgent::Impl::metrics() const {
   return {.received = entitlement_.received(),
           .replayed = entitlement_.replayed(),
           .released = peer_released_,
-          .log_bytes = log_bytes_};
+          .log_bytes = log_bytes_,
+          .replicas = progress_};
 }
 
 // --- Admission.
@@ -125,6 +134,9 @@ asio::awaitable<Status> BackupAgent::Impl::Admit() {
   const replay::VmDefinition* files = &definition;
   facts.boot_files = co_await primary::RunIn(
       blocking_, [files] { return replay::CompareBootFiles(*files); });
+  const std::vector<Replica>* replicas = &replicas_;
+  facts.replicas = co_await primary::RunIn(
+      blocking_, [replicas] { return CheckReplicas(*replicas); });
   Status taken = CheckHello(hello_, facts);
   if (!taken.ok()) co_return taken;
   Status launched = co_await Launch();
@@ -133,7 +145,8 @@ asio::awaitable<Status> BackupAgent::Impl::Admit() {
 }
 
 asio::awaitable<Status> BackupAgent::Impl::Launch() {
-  auto launched = co_await host_.LaunchBackup(replay::FromWire(hello_.vm()));
+  const replay::VmDefinition definition = replay::FromWire(hello_.vm());
+  auto launched = co_await host_.LaunchBackup(definition, replicas_);
   if (!launched.ok()) co_return launched.status();
   engine_ = std::move(launched->engine);
   clone_port_ = launched->clone_port;
@@ -187,6 +200,7 @@ void BackupAgent::Impl::BeginTraffic() {
       [this](const logchannel::wire::Heartbeat& heartbeat,
              const std::string& sender) { OnHeartbeat(heartbeat, sender); });
   tasks_.Spawn(ReadLoop());
+  if (!replicas_.empty()) tasks_.Spawn(SendChecksums());
 }
 
 // --- The beats.

@@ -3,7 +3,8 @@
 // BackupAgent: one VM's backup on this host, from the primary's Hello to its
 // end: gone live, halted, or refused.
 //
-//     Hello --admission--> engine -incoming, HelloReply --CloneDone{P}-->
+//     Hello --admission--> engine -incoming, HelloReply
+//           --checksums of its replicas, if there are any--> CloneDone{P}
 //     feed: Entries -> ring, Ack{received} at once, Ack{replayed} as it goes
 //     Protect{Q} and received >= Q: entitled
 //     suspicion:  not entitled -> kHalted
@@ -16,7 +17,8 @@
 // acknowledged; I6 after deciding to contend it never acknowledges another
 // entry (entitlement.h owns both rules).
 //
-// One thread, the io_context's; files are hashed in `blocking`. The agent bumps
+// One thread, the io_context's; files are hashed in `blocking`, replicas half
+// a second at a time. The agent bumps
 // the ring's owner_beat while Run() runs.
 //
 // Bounds: one frame in hand (8 MiB), then the ring; a full ring stops the
@@ -28,15 +30,18 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "backup/replica.h"
 #include "fencing/engine_watchdog.h"
 #include "fencing/failure_detector.h"
 #include "logchannel/log_channel.pb.h"
 #include "logchannel/status.h"
+#include "primary/replica_state.h"
 #include "replay/vm_definition.h"
 
 namespace ft::logchannel {
@@ -102,6 +107,8 @@ class BackupListener {
   virtual ~BackupListener() = default;
   virtual void OnBackupState(State state, const std::string& why) = 0;
   virtual void OnBackupEvent(const std::string& what) = 0;
+  // While starting: a replica of a private disk got further. One line.
+  virtual void OnCloneProgress(const std::string& /*what*/) {}
 };
 
 // Which part of the log in a diverged engine's ring is worth keeping.
@@ -123,9 +130,12 @@ class BackupHost {
  public:
   virtual ~BackupHost() = default;
   // Starts an engine for `vm` that awaits its clone on a free clone port,
-  // taps created. On failure nothing is left behind.
+  // taps created. With replicas this host's private disks are a replica of the
+  // primary's from here on: that is durable before the missing ones are made,
+  // and so before anybody writes one. On failure, and when the agent ends with
+  // kRefused, nothing is left behind.
   virtual boost::asio::awaitable<Result<LaunchedBackup>> LaunchBackup(
-      const replay::VmDefinition& vm) = 0;
+      const replay::VmDefinition& vm, const std::vector<Replica>& replicas) = 0;
   // An engine or another agent of this VM lives on this host, in any role.
   virtual bool IsLiveHere(const std::string& vm) = 0;
   // The engine of `vm` has diverged and stands still: its ring has the log
@@ -149,7 +159,8 @@ struct BackupOptions {
   fencing::EngineWatchdogOptions engine_watchdog;
   // Agree to compressed log, if the primary offers it.
   bool compression = true;
-  // From HelloReply until the clone has arrived.
+  // From HelloReply until the clone has arrived; again from each moment that a
+  // replica got further.
   std::chrono::milliseconds clone_timeout{150000};
   // Acquired until live: consuming a full ring takes seconds on a busy host.
   // Beyond this the VM counts as lost.
@@ -166,6 +177,7 @@ struct BackupOptions {
 struct BackupMetrics {
   uint64_t received = 0, replayed = 0, released = 0;
   uint64_t log_bytes = 0;
+  std::vector<primary::ReplicaState> replicas = {};
 };
 
 class BackupAgent {

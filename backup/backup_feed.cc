@@ -73,6 +73,8 @@ asio::awaitable<Status> BackupAgent::Impl::OnFrame(
   switch (header.message_case()) {
     case FrameHeader::kEntries:
       co_return co_await OnEntries(header.entries(), frame.payload);
+    case FrameHeader::kReplicaProgress:
+      co_return OnReplicaProgress(header.replica_progress());
     case FrameHeader::kCloneDone:
       co_return co_await OnCloneDone(header.clone_done().position());
     case FrameHeader::kProtect:

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The inside of BackupAgent. Three sources: backup_agent.cc (the life and the
-// watching), backup_feed.cc (what the primary sends, and what it is
-// answered), backup_end.cc (admission's refusal, going live, giving up).
+// The inside of BackupAgent. Four sources: backup_agent.cc (the life and the
+// watching), backup_replicas.cc (what its private disks are),
+// backup_feed.cc (what the primary sends, and what it is answered),
+// backup_end.cc (admission's refusal, going live, giving up).
 //
 // Four coroutines on one thread: the script (Run), and beside it the beats,
-// the reader, which feeds the ring, and the acknowledger. Only the script
+// the reader, which feeds the ring, and the acknowledger; before the clone one
+// more, which reads replicas. Only the script
 // decides; the reader takes entries and acknowledges them only while
 // may_take() holds.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -86,6 +90,12 @@ class BackupAgent::Impl final : public replay::EngineListener {
   Awaitable<void> RefuseLateHandover();
   Awaitable<void> Settle(const Outcome& outcome);
 
+  // --- backup_replicas.cc
+  Awaitable<void> SendChecksums();
+  Awaitable<Status> SendChecksumsOf(const Replica& replica);
+  Status OnReplicaProgress(const logchannel::wire::ReplicaProgress& message);
+  void NoteReplica(const primary::ReplicaState& now);
+
   // --- backup_feed.cc
   Awaitable<void> ReadLoop();
   Awaitable<Status> OnFrame(const logchannel::Frame& frame);
@@ -138,6 +148,9 @@ class BackupAgent::Impl final : public replay::EngineListener {
   LogPosition clone_ = 0;          // CloneDone's
   EntryBoundaries boundaries_;     // from the clone on
   Time clone_deadline_{};
+  const std::vector<Replica> replicas_;          // of the Hello
+  std::vector<primary::ReplicaState> progress_;  // one for each of them
+  std::atomic<bool> stop_reading_ = false;       // whoever reads a replica
 
   // Facts, each set once and for good.
   std::optional<std::string> gone_;        // our engine ended, and how

@@ -8,10 +8,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cstring>
+#include <filesystem>
 
 #include "backup/pair_for_test.h"
 #include "fencing/output_lease.h"
 #include "logchannel/connection.h"
+#include "replay/replica_checksums.h"
 
 namespace ft::backup {
 namespace {
@@ -58,6 +60,9 @@ class BackupProtocolTest : public PairTest {
     hello.set_host("hostA");
     hello.set_engine_build("test-build");
     *hello.mutable_vm() = replay::ToWire(vm_);
+    if (disk_bytes_ > 0) {
+      hello.mutable_vm()->mutable_disks(0)->set_size_bytes(disk_bytes_);
+    }
     hello.set_heartbeat_port(beats_a_->port());
     for (const std::string& name : offer_) hello.add_compression(name);
     co_await Send(header);
@@ -142,7 +147,8 @@ class BackupProtocolTest : public PairTest {
     co_await AwaitAck(kCloneEnd + 120);
   }
 
-  std::vector<std::string> offer_;  // Hello's compression
+  uint64_t disk_bytes_ = 0;         // Hello's word about a private disk
+  std::vector<std::string> offer_;  // its compression
   std::shared_ptr<logchannel::Connection> connection_;
   logchannel::wire::HelloReply reply_;
 };
@@ -415,6 +421,87 @@ TEST_F(BackupProtocolTest, Compressed_DamageEndsTheConnectionNothingApplied) {
   EXPECT_THAT(story_, Contains(HasSubstr("compressed log of 100 bytes, 20 on "
                                          "the wire, is damaged")));
   EXPECT_EQ(backup_->metrics().received, kCloneEnd);
+}
+
+// A GiB and more, of which all but a few bytes are a hole.
+TEST_F(BackupProtocolTest, PrivateDisk_ChecksumsFollowTheReply) {
+  constexpr uint64_t kChunks = 1030;
+  disk_bytes_ = kChunks * replay::kReplicaChunkBytes;
+  GivePrivateDisk(disk_bytes_);
+  std::string checksums;
+  Play([this, &checksums]() -> awaitable<void> {
+    co_await Greet();
+    EXPECT_TRUE(reply_.accepted()) << reply_.error();
+    while (checksums.size() < kChunks * replay::kReplicaChecksumBytes) {
+      auto frame = co_await connection_->Receive(5s);
+      EXPECT_TRUE(frame.ok() && frame->header.has_replica_checksums());
+      if (!frame.ok()) co_return;
+      const auto& message = frame->header.replica_checksums();
+      EXPECT_EQ(message.disk(), 0u);
+      EXPECT_EQ(message.first_chunk() * replay::kReplicaChecksumBytes,
+                checksums.size());
+      EXPECT_LE(message.checksums().size(), 1024u * 32);
+      checksums += message.checksums();
+    }
+    co_await Clone();
+    co_await SendNumbers(kCloneEnd, 1, 10);
+    co_await AwaitAck(kCloneEnd + 120);
+    connection_->Close();
+  });
+  EXPECT_EQ(checksums.substr(0, 32), checksums.substr(1029 * 32));
+  ASSERT_EQ(replicas_.size(), 1u) << "the host was told";
+  EXPECT_EQ(replicas_[0].bytes, disk_bytes_);
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  EXPECT_EQ(backup_end_->end, End::kHalted) << "it was not entitled";
+}
+
+TEST_F(BackupProtocolTest, PrivateDisk_OfAnotherSizeIsRefused) {
+  GivePrivateDisk(4096);
+  disk_bytes_ = 8192;
+  Play([this] { return Greet(); });
+  EXPECT_FALSE(reply_.accepted());
+  EXPECT_EQ(reply_.error(), "disk " + vm_.disks[0].path +
+                                " has 4096 bytes, the primary's 8192");
+  EXPECT_THAT(reply_.remedy(), HasSubstr("move it away there"));
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  EXPECT_EQ(backup_end_->end, End::kRefused);
+  EXPECT_TRUE(replicas_.empty()) << "nothing was begun";
+}
+
+// A host that is read from for hours must not go on when nobody wants it to.
+TEST_F(BackupProtocolTest, PrivateDisk_ReadingEndsWithTheConnection) {
+  disk_bytes_ = uint64_t{1} << 43;
+  GivePrivateDisk(disk_bytes_);
+  Play([this]() -> awaitable<void> {
+    co_await Greet();
+    auto first = co_await connection_->Receive(5s);
+    EXPECT_TRUE(first.ok() && first->header.has_replica_checksums());
+    connection_->Close();
+  });
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  EXPECT_EQ(backup_end_->end, End::kHalted);
+  EXPECT_LT(backup_->metrics().replicas.at(0).done, disk_bytes_);
+}
+
+// An image that cannot be read any more is no replica.
+TEST_F(BackupProtocolTest, PrivateDisk_ThatShrinksIsGivenUp) {
+  disk_bytes_ = uint64_t{1} << 40;
+  GivePrivateDisk(disk_bytes_);
+  Play([this]() -> awaitable<void> {
+    co_await Greet();
+    std::filesystem::resize_file(vm_.disks[0].path, 1u << 20);
+    std::string bye;
+    while (bye.empty()) {
+      auto frame = co_await connection_->Receive(20s);
+      EXPECT_TRUE(frame.ok()) << frame.status().ToString();
+      if (!frame.ok()) co_return;
+      bye = frame->header.bye().reason();
+    }
+    EXPECT_THAT(bye, HasSubstr("initializing: disk " + vm_.disks[0].path));
+    connection_->Close();
+  });
+  ASSERT_TRUE(RunUntil([this] { return backup_end_.has_value(); }));
+  EXPECT_EQ(backup_end_->end, End::kHalted);
 }
 
 }  // namespace

@@ -101,6 +101,7 @@ void PairTest::SetUp() {
   primary_options_.peer_log_port = relay_->port();
   primary_options_.epoch = 1;
   primary_options_.farewell_timeout = std::chrono::milliseconds(800);
+  primary_options_.run_dir = directory_;
   backup_options_.host = "hostB";
 }
 
@@ -228,8 +229,16 @@ asio::awaitable<void> PairTest::ServeBackup() {
   }
 }
 
+void PairTest::GivePrivateDisk(uint64_t bytes) {
+  const std::string path = directory_ + "/disk.img";
+  std::ofstream(path).close();
+  std::filesystem::resize_file(path, bytes);
+  vm_.disks.push_back({.path = path, .mode = replay::kPrivate});
+}
+
 asio::awaitable<Result<LaunchedBackup>> PairTest::LaunchBackup(
-    const replay::VmDefinition& vm) {
+    const replay::VmDefinition& vm, const std::vector<Replica>& replicas) {
+  replicas_ = replicas;
   tcp::acceptor free(io_, {asio::ip::address_v4::loopback(), 0});
   const uint16_t port = free.local_endpoint().port();
   free.close();

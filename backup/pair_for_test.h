@@ -101,6 +101,10 @@ class PairTest : public ::testing::Test,
     return std::move(result.value());
   }
 
+  // The VM has a private disk of so many bytes, before StartVm(). The hosts are
+  // one machine here, so both have the same file for it; nobody writes it.
+  void GivePrivateDisk(uint64_t bytes);
+
   // Runs a coroutine of the test's own to its end.
   void Play(std::function<boost::asio::awaitable<void>()> script);
 
@@ -116,10 +120,10 @@ class PairTest : public ::testing::Test,
 
   // BackupHost
   boost::asio::awaitable<Result<LaunchedBackup>> LaunchBackup(
-      const replay::VmDefinition& vm) override;
+      const replay::VmDefinition& vm,
+      const std::vector<Replica>& replicas) override;
   bool IsLiveHere(const std::string&) override { return live_here_; }
-  boost::asio::awaitable<void> KeepLog(const std::string&,
-                                        LogToKeep) override {
+  boost::asio::awaitable<void> KeepLog(const std::string&, LogToKeep) override {
     ++logs_kept_;
     co_return;
   }
@@ -143,6 +147,7 @@ class PairTest : public ::testing::Test,
   bool live_here_ = false;
   int engines_gone_ = 0;
   int logs_kept_ = 0;
+  std::vector<Replica> replicas_;  // of the last LaunchBackup()
 
   std::shared_ptr<fencing::MemoryTestAndSet> memory_;
   std::unique_ptr<fencing::AsyncTestAndSet> store_;

@@ -5,29 +5,20 @@
 // ftd does not notice. Real ftds and ftctl; the guests only count.
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <thread>
 
-#include "cli/ftd_for_test.h"
+#include "cli/ftd_pair_for_test.h"
 #include "logchannel/ring_layout.h"
 #include "logchannel/scoped_fd.h"
 
 namespace ft::cli {
 namespace {
 
-using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
 // The mapping of somebody else's ring.
@@ -66,19 +57,6 @@ class Scribbler {
   void* const start_;
 };
 
-// The first of some ports that nobody uses at this moment.
-int FreePorts() {
-  ScopedFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in name = {};
-  name.sin_family = AF_INET;
-  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(name);
-  auto* address = reinterpret_cast<sockaddr*>(&name);
-  EXPECT_EQ(bind(fd.get(), address, size), 0);
-  getsockname(fd.get(), address, &size);
-  return std::min<int>(ntohs(name.sin_port), 65000);
-}
-
 bool IsStopped(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(status, line);) {
@@ -87,14 +65,11 @@ bool IsStopped(pid_t pid) {
   return false;
 }
 
-class DamagedRingTest : public ::testing::Test {
+class DamagedRingTest : public FtdPairTest {
  protected:
   void SetUp() override {
-    Introduce(a_, "hostA", b_, "hostB");
-    Introduce(b_, "hostB", a_, "hostA");
-    b_.Set("shared_dir", a_.Get("shared_dir"));
-    ASSERT_TRUE(a_.Start()) << a_.Log();
-    ASSERT_TRUE(b_.Start()) << b_.Log();
+    FtdPairTest::SetUp();
+    StartBoth();
     const std::string kernel = a_.Write("vmlinuz", "kernel");
     for (const std::string vm : {"vm1", "vm2"}) {
       const std::string file = a_.Write(
@@ -104,48 +79,9 @@ class DamagedRingTest : public ::testing::Test {
       Must(a_.Ftctl({"enable", vm, "--backup", "hostB"}));
     }
   }
-  void TearDown() override {
-    if (HasFailure()) std::cerr << a_.Log() << "\n" << b_.Log();
-    for (FtdForTest* ftd : {&a_, &b_}) {
-      for (const char* vm : {"vm1", "vm2"}) (void)ftd->Ftctl({"stop", vm});
-    }
-  }
 
-  static void Introduce(FtdForTest& ftd, const std::string& name,
-                        const FtdForTest& peer, const std::string& peer_name) {
-    ftd.Set("host", "\"" + name + "\"");
-    ftd.Set("engine", "\"" COUNTING_ENGINE "\"");
-    const int first = FreePorts();
-    ftd.Set("clone_ports", "[" + std::to_string(first) + ", " +
-                               std::to_string(first + 9) + "]");
-    ftd.Set("hosts." + peer_name + ".address", "\"127.0.0.1\"");
-    ftd.Set("hosts." + peer_name + ".log_port", peer.Get("log_port"));
-  }
-  static void Must(const Finished& done) {
-    ASSERT_EQ(done.exit_code, 0) << done.err;
-  }
-
-  // A field of the VM's status as text.
-  static std::string Field(const FtdForTest& ftd, const std::string& vm,
-                           const char* key) {
-    const Finished status = ftd.Ftctl({"status", vm, "--json"});
-    if (status.exit_code != 0) return status.err;
-    const boost::json::value parsed = boost::json::parse(status.out);
-    const boost::json::value& field =
-        parsed.as_object().at("vms").as_array().at(0).as_object().at(key);
-    return field.is_string() ? std::string(field.as_string())
-                             : boost::json::serialize(field);
-  }
   static std::string RingOf(const FtdForTest& ftd, const std::string& host) {
     return ftd.dir() / ("ring/" + host + "/vm1.ring");
-  }
-  static bool Eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 8s;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(20ms);
-    }
-    return true;
   }
 
   // Everything is as it should be when hostA has lost vm1 by `damage`.
@@ -170,8 +106,6 @@ class DamagedRingTest : public ::testing::Test {
     EXPECT_EQ(Field(a_, "vm2", "epoch"), "1");
     EXPECT_EQ(Field(b_, "vm2", "state"), "protected");
   }
-
-  FtdForTest a_, b_;
 };
 
 TEST_F(DamagedRingTest, HeaderOfThePrimarysRing) {

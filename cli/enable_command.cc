@@ -21,7 +21,8 @@ class EnableCommand : public Verb {
                    "host of the backup, as in ftd's config")
         ->required();
     app.add_option("--timeout", timeout_s_,
-                   "give up after so many seconds (default: ftd's protect_ms)")
+                   "give up after so many seconds, counted from the last "
+                   "progress of a replica (default: ftd's protect_ms)")
         ->check(CLI::Range(1.0, 3600.0));
   }
   Status Run(Client& client) override {

@@ -14,12 +14,14 @@
 #include "fencing/iscsi_format.h"
 #include "fencing/istgt_for_test.h"
 #include "fencing/store_factory.h"
+#include "shared-disk/disk_service_for_test.h"
 
 namespace ft::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class FtctlFencingTest : public ::testing::Test {
  protected:
@@ -94,6 +96,20 @@ TEST_F(FtctlFencingTest, Etcd_IsTestedAndLeftAsItWas) {
   ExpectTrusted(etcd.url());
   EXPECT_EQ(Ftctl({"fencing", "show", "vm1", etcd.url()}).out,
             "vm1: epoch 1, held by hostB\n");
+}
+
+TEST_F(FtctlFencingTest, DiskService_IsTestedAndLeftAsItWas) {
+  shared_disk::DiskServiceForTest service({.tcp = true, .disks = {}});
+  const std::string url = "nbd://" + service.address();
+  TakeVm1(url);
+  ExpectTrusted(url);
+  EXPECT_EQ(Ftctl({"fencing", "show", "vm1", url}).out,
+            "vm1: epoch 1, held by hostB\n");
+  service.Stop();
+  const std::string records = shared_disk::RunDiskService(
+      {"--records", "--config", service.config()});
+  EXPECT_THAT(records, HasSubstr("vm1"));
+  EXPECT_THAT(records, Not(HasSubstr("fencing-test")));
 }
 
 TEST_F(FtctlFencingTest, Json_SaysTheSame) {

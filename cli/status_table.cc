@@ -14,6 +14,7 @@
 
 namespace ft::cli {
 namespace json = boost::json;
+using host::FlagOf;
 using host::TextOf;
 
 namespace {
@@ -33,11 +34,6 @@ uint64_t CountOf(const json::object& object, const char* key) {
 json::object ObjectOf(const json::object& object, const char* key) {
   const json::value* value = object.if_contains(key);
   return value && value->is_object() ? value->get_object() : json::object();
-}
-
-bool FlagOf(const json::object& object, const char* key) {
-  const json::value* value = object.if_contains(key);
-  return value && value->is_bool() && value->get_bool();
 }
 
 std::vector<json::object> ObjectsOf(const json::object& object,
@@ -132,6 +128,9 @@ void LogFacts(const json::object& vm, std::string* text) {
        fmt::format("pause {:.1f} ms, total {:.0f} ms",
                    NumberOf(vm, "clone_pause_ms"),
                    NumberOf(vm, "clone_total_ms")));
+  for (const json::object& replica : ObjectsOf(vm, "replicas")) {
+    Fact(text, "disk", TextOf(replica, "text"));
+  }
   json::object failover = ObjectOf(vm, "failover");
   if (failover.empty()) return;
   Fact(text, "last failover",
@@ -168,6 +167,10 @@ std::string RenderDetails(const json::object& status) {
     Fact(&text, "since", TextOf(vm, "since"));
     Fact(&text, "epoch", fmt::format("{}", CountOf(vm, "epoch")));
     Fact(&text, "peer", Dash(TextOf(vm, "peer")));
+    std::string origin = TextOf(vm, "replica_of");
+    if (!origin.empty()) {
+      Fact(&text, "private disks", fmt::format("a replica of {}'s", origin));
+    }
     Fact(&text, "engine",
          FlagOf(vm, "engine_running")
              ? fmt::format("pid {}", CountOf(vm, "engine_pid"))

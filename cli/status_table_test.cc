@@ -56,6 +56,15 @@ TEST(RenderDetails, ShowsPositionsAndTheLastFailover) {
   EXPECT_THAT(text, HasSubstr("pid 123"));
 }
 
+TEST(RenderDetails, ShowsReplicas) {
+  std::string text = RenderDetails(Parse(
+      R"({"vms":[{"name":"x","replica_of":"hostB",
+          "replicas":[{"text":"replica of /a: 1 %"},{"text":"of /b"}]}]})"));
+  EXPECT_THAT(text, HasSubstr("private disks   a replica of hostB's\n"));
+  EXPECT_THAT(text, HasSubstr("disk            replica of /a: 1 %\n"));
+  EXPECT_THAT(text, HasSubstr("disk            of /b\n"));
+}
+
 TEST(RenderDetails, MissingMembersAreEmpty) {
   std::string text = RenderDetails(Parse(R"({"vms":[{"name":"x"},7]})"));
   EXPECT_THAT(text, HasSubstr("x on"));

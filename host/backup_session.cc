@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <functional>
 
@@ -19,6 +20,8 @@ namespace {
 
 // A ring is 32 MiB; a disk that takes longer keeps nothing.
 constexpr std::chrono::milliseconds kKeepLogTimeout{10000};
+// Sparse images; the primary waits 15 s for the answer to its Hello.
+constexpr std::chrono::milliseconds kMakeTimeout{8000};
 
 backup::BackupOptions AgentOptions(const HostContext& context) {
   const Config& config = context.config;
@@ -60,27 +63,78 @@ BackupSession::~BackupSession() = default;
 boost::asio::awaitable<void> BackupSession::Run() {
   backup::Outcome outcome = co_await agent_->Run();
   ReturnClonePort();
-  Finish(outcome);
+  co_await Finish(outcome);
 }
 
-void BackupSession::Finish(const backup::Outcome& outcome) {
+boost::asio::awaitable<void> BackupSession::Finish(
+    const backup::Outcome& outcome) {
   if (!vm_) {
     spdlog::warn("log channel: {} ({}) was refused: {}", peer_, primary_host_,
                  outcome.status.ok() ? outcome.why : outcome.status.ToString());
-    return;
+    co_return;
   }
   if (outcome.end == backup::End::kLive) {
     vm_->AdoptLive(agent_->TakeEngine(), outcome);
-  } else {
-    vm_->EndBackup(outcome);
-    if (vm_is_new_ && !was_protected_) registry_.Forget(vm_->name());
+    co_return;
+  }
+  const bool refused = outcome.end == backup::End::kRefused;
+  if (refused) {
+    for (const std::string& path : made_) unlink(path.c_str());
+  }
+  vm_->EndBackup(outcome);
+  // A replica that somebody began to write must be remembered.
+  if (vm_is_new_ && !was_protected_ && (refused || !is_kept_)) {
+    co_await ForgetVm();
   }
 }
 
+boost::asio::awaitable<void> BackupSession::ForgetVm() {
+  if (!is_kept_) {
+    registry_.Forget(vm_->name());
+    co_return;
+  }
+  Status forgotten = co_await registry_.Undefine(vm_->name());
+  if (!forgotten.ok()) spdlog::error(forgotten.ToString());
+}
+
+// Before the first byte of this host's disks changes it is durable that they
+// are no VM's of its own any more.
+boost::asio::awaitable<Status> BackupSession::PrepareReplicas(
+    const std::vector<backup::Replica>& replicas) {
+  if (replicas.empty()) co_return Status::Ok();
+  Status marked = co_await vm_->BeginReplica();
+  if (!marked.ok()) co_return marked;
+  if (vm_is_new_) registry_.Keep(*vm_);
+  is_kept_ = true;
+  std::function<Result<std::vector<std::string>>()> make = [replicas] {
+    return backup::MakeMissing(replicas);
+  };
+  auto made = co_await Offload<Result<std::vector<std::string>>>(
+      context_.blocking, kMakeTimeout, std::move(make));
+  if (!made) {
+    co_return Status::Unavailable(
+        fmt::format("{} has not made its replicas in time",
+                    context_.config.host),
+        "check the file systems of its private disks");
+  }
+  if (!made->ok()) co_return made->status();
+  made_ = std::move(*made).value();
+  for (const std::string& path : made_) {
+    vm_->AddEvent("backup", fmt::format("made the image {}", path));
+  }
+  co_return Status::Ok();
+}
+
 boost::asio::awaitable<Result<backup::LaunchedBackup>>
-BackupSession::LaunchBackup(const replay::VmDefinition& definition) {
+BackupSession::LaunchBackup(const replay::VmDefinition& definition,
+                            const std::vector<backup::Replica>& replicas) {
   Status status = replay::Validate(definition);
-  if (status.ok()) status = context_.launcher.Check(definition);
+  // The agent has looked at replicas; those that are missing are made below.
+  replay::VmDefinition rest = definition;
+  std::erase_if(rest.disks, [](const replay::Disk& disk) {
+    return disk.mode == replay::kPrivate;
+  });
+  if (status.ok()) status = context_.launcher.Check(rest);
   if (!status.ok()) co_return status;
   auto port = context_.launcher.TakeClonePort();
   if (!port.ok()) co_return port.status();
@@ -93,7 +147,10 @@ BackupSession::LaunchBackup(const replay::VmDefinition& definition) {
     co_return claimed.status();
   }
   vm_ = *claimed;
-  auto engine = co_await context_.launcher.Launch(definition, clone_port_);
+  status = co_await PrepareReplicas(replicas);
+  if (!status.ok()) co_return status;
+  auto engine =
+      co_await context_.launcher.Launch(definition, epoch_, clone_port_);
   if (!engine.ok()) co_return engine.status();
   backup::LaunchedBackup launched;
   launched.engine = std::move(*engine);
@@ -149,6 +206,10 @@ void BackupSession::OnBackupState(backup::State state, const std::string& why) {
       vm_->OnBackupCondition(State::kProtected, Reason::kLostConnection, why);
       break;
   }
+}
+
+void BackupSession::OnCloneProgress(const std::string& what) {
+  if (vm_) vm_->OnBackupProgress(what);
 }
 
 void BackupSession::OnBackupEvent(const std::string& what) {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backup/backup_agent.h"
 #include "host/host_context.h"
@@ -48,16 +49,21 @@ class BackupSession : private backup::BackupHost,
  private:
   // backup::BackupHost
   boost::asio::awaitable<Result<backup::LaunchedBackup>> LaunchBackup(
-      const replay::VmDefinition& vm) override;
+      const replay::VmDefinition& vm,
+      const std::vector<backup::Replica>& replicas) override;
   bool IsLiveHere(const std::string& vm) override;
   boost::asio::awaitable<void> KeepLog(const std::string& vm,
-                                        backup::LogToKeep log) override;
+                                       backup::LogToKeep log) override;
   void BackupEngineGone(const std::string& vm) override;
   // backup::BackupListener
   void OnBackupState(backup::State state, const std::string& why) override;
   void OnBackupEvent(const std::string& what) override;
+  void OnCloneProgress(const std::string& what) override;
 
-  void Finish(const backup::Outcome& outcome);
+  boost::asio::awaitable<Status> PrepareReplicas(
+      const std::vector<backup::Replica>& replicas);
+  boost::asio::awaitable<void> Finish(const backup::Outcome& outcome);
+  boost::asio::awaitable<void> ForgetVm();
   void ReturnClonePort();
 
   const HostContext& context_;
@@ -70,6 +76,10 @@ class BackupSession : private backup::BackupHost,
   // nothing is then forgotten again.
   bool vm_is_new_ = false;
   bool was_protected_ = false;
+  // Its definition is in state_dir.
+  bool is_kept_ = false;
+  // Images that this session made, until somebody may have written one.
+  std::vector<std::string> made_;
   uint16_t clone_port_ = 0;  // 0: none taken
   std::unique_ptr<backup::BackupAgent> agent_;
 };

@@ -110,6 +110,7 @@ void ReadNetwork(TableReader& top, Config* config) {
   top.ReadRange("clone_ports", &config->clone_port_first,
                 &config->clone_port_last, 1, 65535);
   top.Read("uplink", &config->uplink);
+  top.Read("replica_mib_per_s", &config->replica_mib_per_s, 0, 1'000'000);
   if (config->log_port >= config->clone_port_first &&
       config->log_port <= config->clone_port_last) {
     top.Fail(

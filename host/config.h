@@ -61,6 +61,9 @@ struct Config {
   std::string uplink;
   std::map<std::string, PeerHost> hosts;
   Timeouts timeouts;
+  // MiB a second for the copying of private disks to a backup, of each clone;
+  // 0: as fast as it goes.
+  uint32_t replica_mib_per_s = 0;
   // [log] compression: of the log between the hosts; both must want it.
   Compression compression = Compression::kZstd;
 

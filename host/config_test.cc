@@ -70,6 +70,15 @@ TEST(Config, EngineSilenceIsReadAndAtLeastTenBeats) {
               HasSubstr("less than ten beats of 100 ms"));
 }
 
+TEST(Config, ReplicaRateIsRead) {
+  EXPECT_EQ(ParseConfig(kLeast, "ftd.toml")->replica_mib_per_s, 0u);
+  auto config = ParseConfig(With("replica_mib_per_s = 50\n"), "ftd.toml");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->replica_mib_per_s, 50u);
+  EXPECT_THAT(Refusal(With("replica_mib_per_s = -1\n")),
+              HasSubstr("replica_mib_per_s is -1"));
+}
+
 TEST(Config, CompressionIsReadAndOnlyWhatIsKnown) {
   auto config =
       ParseConfig(With("[log]\ncompression = \"none\"\n"), "ftd.toml");

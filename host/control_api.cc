@@ -62,7 +62,9 @@ boost::asio::awaitable<Status> ControlApi::Act(std::shared_ptr<Vm> vm,
                                                std::string verb,
                                                const json::object& request,
                                                Vm::Progress progress) {
-  if (verb == "start") co_return co_await vm->Start();
+  if (verb == "start") {
+    co_return co_await vm->Start(FlagOf(request, "disks_are_current"));
+  }
   if (verb == "stop") co_return co_await vm->Stop();
   if (verb == "disable") co_return co_await vm->Disable();
   if (verb == "failover") co_return co_await vm->Failover();

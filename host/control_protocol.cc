@@ -51,6 +51,11 @@ int64_t IntegerOf(const json::object& request, std::string_view key,
   return value->get_int64();
 }
 
+bool FlagOf(const json::object& request, std::string_view key) {
+  const json::value* value = request.if_contains({key.data(), key.size()});
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
 Result<int64_t> IntegerWithin(const json::object& request, std::string_view key,
                               int64_t otherwise, int64_t least, int64_t most) {
   int64_t value = IntegerOf(request, key, otherwise);

@@ -44,11 +44,12 @@ class LineReader {
 // The object in `line`; kInvalid when it is none or has no verb.
 Result<boost::json::object> ParseRequest(std::string_view line);
 
-// The member `key` of a request. Missing: "" or `otherwise`; another type:
-// the same, so handlers check values, not JSON.
+// The member `key` of a request. Missing: "", `otherwise` or false; another
+// type: the same, so handlers check values, not JSON.
 std::string TextOf(const boost::json::object& request, std::string_view key);
 int64_t IntegerOf(const boost::json::object& request, std::string_view key,
                   int64_t otherwise);
+bool FlagOf(const boost::json::object& request, std::string_view key);
 // The same for a number that is used as it is; kInvalid, with the key and both
 // ends, when it is not from `least` to `most`.
 Result<int64_t> IntegerWithin(const boost::json::object& request,

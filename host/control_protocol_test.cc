@@ -51,6 +51,13 @@ TEST(ParseRequest, MembersOfAnotherTypeAreMissing) {
   EXPECT_EQ(IntegerOf(*request, "n", 9), 9);
 }
 
+TEST(ParseRequest, FlagIsTrueOnlyWhenItSaysSo) {
+  auto request = ParseRequest(R"({"verb":"x","a":true,"b":"true","c":1})");
+  ASSERT_TRUE(request.ok());
+  EXPECT_TRUE(FlagOf(*request, "a"));
+  for (const char* key : {"b", "c", "d"}) EXPECT_FALSE(FlagOf(*request, key));
+}
+
 TEST(Format, IsOneLineEach) {
   std::string line = FormatError(Status::Invalid("a\nb", "c"));
   EXPECT_EQ(line.find('\n'), line.size() - 1);

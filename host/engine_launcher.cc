@@ -125,10 +125,11 @@ void EngineLauncher::DeleteTaps(const replay::VmDefinition& vm) {
 }
 
 EngineLauncher::Awaitable<Result<EngineLauncher::EnginePtr>>
-EngineLauncher::Launch(replay::VmDefinition vm,
+EngineLauncher::Launch(replay::VmDefinition vm, uint64_t epoch,
                        std::optional<uint16_t> clone_port) {
   if (Status status = Check(vm); !status.ok()) co_return status;
   replay::EngineOptions options = Options(vm, clone_port);
+  options.writer = {.host = config_.host, .epoch = epoch};
   std::error_code error;
   fs::create_directories(fs::path(options.ring_path).parent_path(), error);
   fs::create_directories(store_.VmDir(vm.name), error);
@@ -171,6 +172,11 @@ void EngineLauncher::RemoveLeftovers(const replay::VmDefinition& vm) {
   fs::remove(options.qmp_path, ignored);
   if (vm.serial_input) fs::remove(options.serial_path, ignored);
   DeleteTaps(vm);
+}
+
+void EngineLauncher::RemoveReplicaSums(const std::string& vm) const {
+  std::error_code ignored;
+  fs::remove_all(fmt::format("{}/{}.replicas", config_.run_dir, vm), ignored);
 }
 
 Result<uint16_t> EngineLauncher::TakeClonePort() {

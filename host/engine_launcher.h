@@ -5,6 +5,7 @@
 //
 //     ring_dir/HOST/VM.ring     log ring (and .to-ftd, .to-engine)
 //     run_dir/VM.qmp            QMP socket
+//     run_dir/VM.replicas/      checksums of its replicas, during a clone
 //     state_dir/vms/VM/console.log, engine.log
 //     ft-VM-N                   tap of NIC N
 //
@@ -44,8 +45,9 @@ class EngineLauncher {
   Status Check(const replay::VmDefinition& vm) const;
 
   // Makes the taps and starts the engine; with a clone port it is a backup's.
-  // On error nothing is left behind.
-  Awaitable<Result<EnginePtr>> Launch(replay::VmDefinition vm,
+  // `epoch` is the record's now: disk services know the engine by it. On error
+  // nothing is left behind.
+  Awaitable<Result<EnginePtr>> Launch(replay::VmDefinition vm, uint64_t epoch,
                                       std::optional<uint16_t> clone_port);
 
   // The engine of `vm` that an earlier ftd left running; 0 when there is
@@ -60,6 +62,8 @@ class EngineLauncher {
   void CleanUp(const replay::VmDefinition& vm, replay::Engine& engine);
   // The same when there is no Engine any more.
   void RemoveLeftovers(const replay::VmDefinition& vm);
+  // What an ftd left that was killed in the middle of a clone.
+  void RemoveReplicaSums(const std::string& vm) const;
 
   // A clone port that nobody uses; ReturnClonePort() when the backup ends.
   Result<uint16_t> TakeClonePort();

@@ -88,6 +88,8 @@ std::string FormatState(const SavedState& state) {
   o["engine_pid"] = state.engine_pid;
   o["holding"] = state.holding;
   o["owns_record"] = state.owns_record;
+  o["live_epoch"] = state.disks.live_epoch;
+  o["replica_of"] = state.disks.replica_of;
   return json::serialize(o) + "\n";
 }
 
@@ -107,6 +109,8 @@ std::optional<SavedState> ParseState(std::string_view text) {
   state.engine_pid = Get<pid_t>(o, "engine_pid");
   state.holding = Flag(o, "holding");
   state.owns_record = Flag(o, "owns_record");
+  state.disks.live_epoch = Get<uint64_t>(o, "live_epoch");
+  state.disks.replica_of = Text(o, "replica_of");
   return state;
 }
 

@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/disk_history.h"
 #include "host/vm_state.h"
 #include "logchannel/status.h"
 
@@ -44,6 +45,8 @@ struct SavedState {
   bool holding = false;
   // The record is (or was) this host's: stop has something to release.
   bool owns_record = false;
+  // Of its private disks, if it has any.
+  DiskHistory disks;
 };
 
 // The text of state.json, and back: nothing if it is not one. A field that is

@@ -39,6 +39,7 @@ TEST_F(StateStoreTest, StateComesBackWhole) {
   state.engine_pid = 42;
   state.holding = true;
   state.owns_record = true;
+  state.disks = {.live_epoch = 6, .replica_of = "hostC"};
   ASSERT_TRUE(store_.SaveDefinition("vm1", "name = \"vm1\"\n").ok());
   ASSERT_TRUE(store_.SaveState("vm1", state).ok());
   auto loaded = store_.LoadState("vm1");
@@ -52,6 +53,7 @@ TEST_F(StateStoreTest, StateComesBackWhole) {
   EXPECT_EQ(loaded->engine_pid, 42);
   EXPECT_TRUE(loaded->holding);
   EXPECT_TRUE(loaded->owns_record);
+  EXPECT_EQ(loaded->disks, state.disks);
   EXPECT_EQ(*store_.LoadDefinition("vm1"), "name = \"vm1\"\n");
 }
 

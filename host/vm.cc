@@ -10,10 +10,17 @@
 
 #include "host/backup_session.h"
 #include "host/engine_launcher.h"
+#include "host/offload.h"
 #include "logchannel/check.h"
 #include "logchannel/one_line.h"
 
 namespace ft::host {
+namespace {
+
+// A state file is a few hundred bytes.
+constexpr std::chrono::seconds kSaveTimeout{10};
+
+}  // namespace
 
 Vm::Vm(const HostContext& context, replay::VmDefinition definition,
        std::optional<SavedState> saved)
@@ -23,6 +30,7 @@ Vm::Vm(const HostContext& context, replay::VmDefinition definition,
   if (saved) {
     condition_ = saved->condition;
     owns_record_ = saved->owns_record;
+    disks_ = saved->disks;
     saved_pid_ = saved->engine_pid;
   } else {
     condition_.why = "defined, never started";
@@ -60,14 +68,24 @@ void Vm::SetEpoch(uint64_t epoch) {
   if (epoch > condition_.epoch) condition_.epoch = epoch;
 }
 
-void Vm::Persist() {
+void Vm::SetLive(uint64_t epoch) {
+  SetEpoch(epoch);
+  disks_ = {.live_epoch = epoch};
+}
+
+SavedState Vm::Saved() const {
   SavedState saved;
   saved.condition = condition_;
   saved.owns_record = owns_record_;
+  saved.disks = disks_;
   saved.engine_pid = engine_ ? engine_->process().pid() : 0;
   saved.holding = engine_ && engine_->ring().holding();
+  return saved;
+}
+
+void Vm::Persist() {
   boost::asio::post(context_.save_strand,
-                    [&store = context_.store, vm = name(), saved] {
+                    [&store = context_.store, vm = name(), saved = Saved()] {
                       Status status = store.SaveState(vm, saved);
                       if (!status.ok()) spdlog::error(status.ToString());
                     });
@@ -158,6 +176,7 @@ Status Vm::BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
   if (Status status = CheckNoStrayEngine(); !status.ok()) return status;
   session_ = session;
   before_backup_ = condition_;
+  disks_before_ = disks_;
   definition_before_ = definition_;
   definition_ = vm;
   condition_.peer = peer;
@@ -170,6 +189,29 @@ Status Vm::BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
   return Status::Ok();
 }
 
+// On the strand, so that no earlier state comes after it.
+Vm::Awaitable<Status> Vm::BeginReplica() {
+  auto self = shared_from_this();
+  disks_.replica_of = condition_.peer;
+  AddEvent("backup", fmt::format("its private disks here are a replica of {}'s "
+                                 "from now on",
+                                 condition_.peer));
+  std::function<Status()> save = [&store = context_.store, vm = name(),
+                                  saved = Saved()] {
+    return store.SaveState(vm, saved);
+  };
+  auto done = co_await Offload<Status>(context_.save_strand, kSaveTimeout,
+                                       std::move(save));
+  if (done) co_return *done;
+  co_return Status::Unavailable(
+      fmt::format("state_dir of {} does not answer", context_.config.host),
+      "check its file system");
+}
+
+void Vm::OnBackupProgress(const std::string& why) {
+  if (session_ != nullptr) condition_.why = OneLine(why);
+}
+
 void Vm::OnBackupCondition(State state, Reason reason, const std::string& why) {
   if (session_ == nullptr) return;
   SetCondition(Role::kBackup, state, reason, why);
@@ -179,6 +221,7 @@ void Vm::EndBackup(const backup::Outcome& outcome) {
   session_ = nullptr;
   if (outcome.end == backup::End::kRefused) {
     definition_ = definition_before_;
+    disks_ = disks_before_;
     condition_.epoch = before_backup_.epoch;
     condition_.peer = before_backup_.peer;
     SetCondition(before_backup_.role, before_backup_.state,
@@ -201,7 +244,7 @@ void Vm::AdoptLive(std::unique_ptr<replay::Engine> engine,
                    const backup::Outcome& outcome) {
   session_ = nullptr;
   owns_record_ = true;
-  SetEpoch(outcome.epoch);
+  SetLive(outcome.epoch);
   TakeEngine(std::move(engine));
   failover_ = outcome.times;
   primary_metrics_ = {};

@@ -76,10 +76,12 @@ class Vm : public std::enable_shared_from_this<Vm>,
 
   // ---- verbs ----
 
-  Awaitable<Status> Start();
+  // Refused when its private disks here are not what it last ran from, unless
+  // the operator says that they are.
+  Awaitable<Status> Start(bool disks_are_current);
   Awaitable<Status> Stop();
-  // Ends when the VM is protected, or cannot be, or `timeout` is over (then
-  // the attempt is undone).
+  // Ends when the VM is protected, or cannot be, or `timeout` is over since it
+  // began, or since a replica last got further (then the attempt is undone).
   Awaitable<Status> Enable(std::string peer, std::chrono::milliseconds timeout,
                            Progress progress);
   Awaitable<Status> Disable();
@@ -107,7 +109,11 @@ class Vm : public std::enable_shared_from_this<Vm>,
   // session's until EndBackup() or AdoptLive().
   Status BeginBackup(BackupSession* session, const replay::VmDefinition& vm,
                      const std::string& peer, uint64_t epoch);
+  // This host's private disks are from now on a replica of its peer's; ok when
+  // that is durable. Taken back if the backup ends with kRefused.
+  Awaitable<Status> BeginReplica();
   void OnBackupCondition(State state, Reason reason, const std::string& why);
+  void OnBackupProgress(const std::string& why);
   void EndBackup(const backup::Outcome& outcome);
   // The backup went live: the engine is ours, unprotected.
   void AdoptLive(std::unique_ptr<replay::Engine> engine,
@@ -119,8 +125,10 @@ class Vm : public std::enable_shared_from_this<Vm>,
   struct Protection {
     std::unique_ptr<primary::PrimaryAgent> agent;
     std::optional<primary::Outcome> outcome;
-    VmCondition before;          // what to return to when it never came to be
-    Progress progress;           // of the `enable` that waits; may be empty
+    VmCondition before;  // what to return to when it never came to be
+    Progress progress;   // of the `enable` that waits; may be empty
+    // A replica last got further.
+    std::chrono::steady_clock::time_point moved{};
   };
   // Claims the VM for a verb while it lives.
   class VerbLock;
@@ -128,6 +136,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   // primary::PrimaryListener, replay::EngineListener
   void OnPrimaryState(primary::State state, const std::string& why) override;
   void OnPrimaryEvent(const std::string& what) override;
+  void OnCloneProgress(const std::string& what) override;
   void OnShutdown(const std::string& reason) override;
   void OnExit(const std::string& why) override;
 
@@ -135,6 +144,9 @@ class Vm : public std::enable_shared_from_this<Vm>,
   void SetCondition(Role role, State state, Reason reason,
                     const std::string& why);
   void SetEpoch(uint64_t epoch);
+  // The VM lives here, and holds this epoch.
+  void SetLive(uint64_t epoch);
+  SavedState Saved() const;
   void Persist();
   void TakeEngine(std::unique_ptr<replay::Engine> engine);
   // The process has ended: forgets the engine and removes its files.
@@ -145,7 +157,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   Status CheckNoStrayEngine() const;
 
   // vm_lifecycle.cc
-  Awaitable<Status> AcquireForStart();
+  Awaitable<Status> AcquireForStart(bool disks_are_current);
   Awaitable<Status> ReleaseRecord();
   Awaitable<void> HandleEngineExit(std::string why);
   Awaitable<void> RecoverLiveEngine(std::unique_ptr<replay::Engine> engine,
@@ -174,6 +186,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   VmCondition condition_;
   // This host holds the record at condition_.epoch.
   bool owns_record_ = false;
+  DiskHistory disks_;
   // The engine of an earlier ftd, until Recover() has looked at it.
   pid_t saved_pid_ = 0;
 
@@ -185,6 +198,7 @@ class Vm : public std::enable_shared_from_this<Vm>,
   std::optional<std::chrono::steady_clock::time_point> diverged_;
   BackupSession* session_ = nullptr;  // set while this host is the backup
   VmCondition before_backup_;         // to return to when it is refused
+  DiskHistory disks_before_;
   replay::VmDefinition definition_before_;
 
   std::string verb_;  // in progress, "" when none

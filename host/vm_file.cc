@@ -100,6 +100,7 @@ void ReadDisks(TableReader& top, replay::VmDefinition* vm) {
     table.Read("format", &disk.format);
     table.Read("bus", &disk.bus);
     table.Read("mode", &disk.mode);
+    table.Read("reads", &disk.reads);
     if (disk.bus != replay::kVirtioBlk && disk.bus != replay::kVirtioScsi) {
       Refuse(table, fmt::format("{}: disk on bus {}", vm->name, disk.bus),
              disk.bus);
@@ -230,10 +231,10 @@ std::string FormatVmFile(const replay::VmDefinition& vm) {
                         Quoted(nic.mac), Quoted(nic.bridge), Quoted(nic.model));
   }
   for (const replay::Disk& disk : vm.disks) {
-    text +=
-        fmt::format("\n[[disk]]\npath = {}\nformat = {}\nbus = {}\nmode = {}\n",
-                    Quoted(disk.path), Quoted(disk.format), Quoted(disk.bus),
-                    Quoted(disk.mode));
+    text += fmt::format(
+        "\n[[disk]]\npath = {}\nformat = {}\nbus = {}\nmode = {}\nreads = {}\n",
+        Quoted(disk.path), Quoted(disk.format), Quoted(disk.bus),
+        Quoted(disk.mode), Quoted(disk.reads));
   }
   return text;
 }

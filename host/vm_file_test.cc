@@ -112,13 +112,14 @@ constexpr char kDisks[] =
     "video = \"vga\"\ntablet = true\nserial_input = true\n"
     "[[disk]]\npath = \"/srv/a\"\n"
     "[[disk]]\npath = \"/dev/vg/b\"\nformat = \"raw\"\n"
-    "bus = \"virtio-scsi\"\nmode = \"shared\"\n";
+    "bus = \"virtio-scsi\"\nmode = \"shared\"\nreads = \"backup\"\n";
 
 TEST(VmFile, DisksAndConsoleAreRead) {
   auto vm = ParseVmFile(With(kDisks), "vm1.toml");
   ASSERT_TRUE(vm.ok()) << vm.status().ToString();
   const std::vector<replay::Disk> expected = {
-      {.path = "/srv/a"}, {.path = "/dev/vg/b", .bus = "virtio-scsi"}};
+      {.path = "/srv/a"},
+      {.path = "/dev/vg/b", .bus = "virtio-scsi", .reads = "backup"}};
   EXPECT_EQ(vm->disks, expected);
   EXPECT_EQ(vm->video, "vga");
   EXPECT_TRUE(vm->tablet);
@@ -136,13 +137,25 @@ TEST(VmFile, OtherDisksAndDisplaysAreRefused) {
   EXPECT_THAT(disk("format = \"vmdk\"\n"), HasSubstr("\"qcow2\""));
   EXPECT_THAT(disk("mode = \"both\"\n"), HasSubstr("\"private\""));
   EXPECT_THAT(disk("format = \"qcow2\"\n"), HasSubstr("stale metadata"));
-  EXPECT_THAT(disk("mode = \"private\"\n"), HasSubstr("not replicated yet"));
+  EXPECT_THAT(disk("mode = \"private\"\nformat = \"qcow2\"\n"),
+              HasSubstr("compared and copied as raw images"));
   EXPECT_THAT(disk("cache = \"none\"\n"), HasSubstr("disk[0].cache"));
   EXPECT_THAT(disk("[[disk]]\npath = \"/srv/a\"\n"),
               HasSubstr("are both /srv/a"));
   EXPECT_THAT(Refusal(With("[[disk]]\n")), HasSubstr("path is missing"));
   EXPECT_THAT(Refusal(With("video = \"qxl\"\n")),
               HasSubstr("use video = \"vga\""));
+}
+
+TEST(VmFile, PrivateDiskIsRead) {
+  const std::string text =
+      With("[[disk]]\npath = \"/srv/a\"\nmode = \"private\"\n");
+  auto vm = ParseVmFile(text, "vm1.toml");
+  ASSERT_TRUE(vm.ok()) << vm.status().ToString();
+  EXPECT_EQ(vm->disks.at(0).mode, "private");
+  auto again = ParseVmFile(FormatVmFile(*vm), "formatted");
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(*again, *vm);
 }
 
 TEST(VmFile, MissingDiskIsNamed) {

@@ -25,7 +25,7 @@ std::string HeldBy(const fencing::VmRecord& record) {
 
 // ---- start ----
 
-Vm::Awaitable<Status> Vm::AcquireForStart() {
+Vm::Awaitable<Status> Vm::AcquireForStart(bool disks_are_current) {
   const std::string& host = context_.config.host;
   auto read = co_await context_.records.Read(name());
   if (!read.ok()) co_return read.status();
@@ -52,17 +52,25 @@ Vm::Awaitable<Status> Vm::AcquireForStart() {
                     "again",
                     name()));
   }
+  if (HasPrivateDisks(definition_) && !disks_are_current) {
+    Status current =
+        CheckDisksAreCurrent(disks_, *read, name(), host, condition_.peer);
+    if (!current.ok()) co_return current;
+  }
   auto answer = co_await context_.records.Acquire(name(), epoch, host);
   if (answer.outcome != fencing::TestAndSetOutcome::kAcquired) {
     co_return answer.error;
   }
   owns_record_ = true;
-  SetEpoch(answer.record->epoch);
+  if (disks_are_current) {
+    AddEvent("start", "the operator says that its private disks are current");
+  }
+  SetLive(answer.record->epoch);
   Persist();
   co_return Status::Ok();
 }
 
-Vm::Awaitable<Status> Vm::Start() {
+Vm::Awaitable<Status> Vm::Start(bool disks_are_current) {
   auto self = shared_from_this();
   if (Status status = RefuseBusy("start"); !status.ok()) co_return status;
   if (engine_) {
@@ -76,12 +84,18 @@ Vm::Awaitable<Status> Vm::Start() {
         fmt::format("ftctl failover {} on {} moves it here", name(),
                     condition_.peer));
   }
+  if (disks_are_current && !HasPrivateDisks(definition_)) {
+    co_return Status::Invalid(
+        fmt::format("{} has no private disks", name()),
+        fmt::format("ftctl start {} without --disks-are-current", name()));
+  }
   VerbLock lock(*this, "start");
   Status status = CheckNoStrayEngine();
   if (status.ok()) status = context_.launcher.Check(definition_);
-  if (status.ok()) status = co_await AcquireForStart();
+  if (status.ok()) status = co_await AcquireForStart(disks_are_current);
   if (!status.ok()) co_return status;
-  auto engine = co_await context_.launcher.Launch(definition_, std::nullopt);
+  auto engine = co_await context_.launcher.Launch(definition_, condition_.epoch,
+                                                  std::nullopt);
   if (!engine.ok()) {
     Status released = co_await ReleaseRecord();
     if (!released.ok()) AddEvent("record", released.ToString());
@@ -168,6 +182,7 @@ Vm::Awaitable<void> Vm::HandleEngineExit(std::string why) {
 Vm::Awaitable<void> Vm::Recover() {
   auto self = shared_from_this();
   VerbLock lock(*this, "recovery");
+  context_.launcher.RemoveReplicaSums(name());
   VmCondition before = condition_;
   pid_t pid = context_.launcher.LivePid(name(), std::exchange(saved_pid_, 0));
   if (pid == 0) co_return co_await RecoverWithoutEngine(before);
@@ -221,6 +236,7 @@ Vm::Awaitable<void> Vm::RecoverLiveEngine(
     co_return;
   }
   owns_record_ = true;
+  SetLive(outcome.epoch);
   if (!engine_->running()) co_return co_await HandleEngineExit("engine ended");
   bool wanted =
       before.state == State::kStarting || before.state == State::kProtected;

@@ -12,6 +12,7 @@
 #include "fencing/async_test_and_set.h"
 #include "host/vm.h"
 #include "host/vm_verb_lock.h"
+#include "logchannel/one_line.h"
 
 namespace ft::host {
 namespace {
@@ -75,6 +76,8 @@ primary::PrimaryOptions Vm::AgentOptions(const std::string& peer) const {
       milliseconds(config.timeouts.engine_silence_ms);
   options.engine_watchdog.longest_gap = options.detector.longest_gap;
   options.compression = config.compression == Compression::kZstd;
+  options.replica_rate = uint64_t{config.replica_mib_per_s} << 20;
+  options.run_dir = config.run_dir;
   options.uplink_up = context_.uplink_up;
   return options;
 }
@@ -115,12 +118,22 @@ Vm::Awaitable<Status> Vm::Enable(std::string peer, milliseconds timeout,
     return protection->outcome.has_value() ||
            condition_.state == State::kProtected;
   };
-  bool in_time = co_await changed_.Wait(settled, steady_clock::now() + timeout);
+  auto deadline = steady_clock::now() + timeout;
+  bool in_time = co_await changed_.Wait(settled, deadline);
+  // A replica takes as long as it takes.
+  while (!in_time && protection->moved + timeout > deadline) {
+    deadline = protection->moved + timeout;
+    in_time = co_await changed_.Wait(settled, deadline);
+  }
   protection->progress = nullptr;
   if (!in_time) {
-    std::string text = fmt::format(
-        "{} was not protected within {} s ({})", name(),
-        static_cast<double>(timeout.count()) / 1000, condition_.why);
+    std::string text =
+        fmt::format("{} was not protected within {} s{} ({})", name(),
+                    static_cast<double>(timeout.count()) / 1000,
+                    protection->moved == steady_clock::time_point{}
+                        ? ""
+                        : " after its replica got further",
+                    condition_.why);
     Status ended = co_await EndProtection("enable took too long");
     if (!ended.ok()) co_return ended;
     co_return Status::Unavailable(text, "see ftctl events, or raise --timeout");
@@ -163,6 +176,14 @@ void Vm::OnPrimaryEvent(const std::string& what) {
   if (protection_ && protection_->progress) {
     protection_->progress("event", what);
   }
+}
+
+// Too often to be written down each time.
+void Vm::OnCloneProgress(const std::string& what) {
+  if (!protection_) return;
+  protection_->moved = steady_clock::now();
+  condition_.why = OneLine(what);
+  if (protection_->progress) protection_->progress("cloning", what);
 }
 
 Vm::Awaitable<void> Vm::RunProtection(std::shared_ptr<Protection> protection) {

@@ -44,11 +44,13 @@ void Vm::FinishProtection(const Protection& protection) {
                    protection.before.reason, protection.before.why);
       return;
     case primary::End::kDisabled:
+      SetLive(outcome.epoch);
       condition_.peer.clear();
       SetCondition(Role::kPrimary, State::kDisabled, Reason::kUserAction,
                    outcome.why);
       return;
     case primary::End::kAlone:
+      SetLive(outcome.epoch);
       SetCondition(Role::kPrimary, State::kNeedBackup,
                    ReasonFromName(outcome.reason), outcome.why);
       if (condition_.reason == Reason::kDivergence) CloneAnew(peer);
@@ -111,6 +113,7 @@ void Vm::FinishVmGone(const Protection& protection, const std::string& peer) {
   const primary::Outcome& outcome = *protection.outcome;
   if (outcome.guest_shutdown || !outcome.handed_over) {
     guest_shut_down_ = outcome.guest_shutdown;
+    SetLive(outcome.epoch);  // nobody else can have been, or can become it
     boost::asio::co_spawn(context_.io, HandleEngineExit(outcome.why),
                           boost::asio::detached);
     return;

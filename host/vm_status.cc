@@ -2,6 +2,7 @@
 //
 // One VM as `ftctl status --json` shows it. docs/operations.md explains the
 // fields to operators.
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
 #include "host/backup_session.h"
@@ -29,6 +30,20 @@ json::value ToJson(const std::optional<backup::FailoverTimes>& times) {
                       {"test_and_set_ms", times->test_and_set_ms},
                       {"drain_ms", times->drain_ms},
                       {"total_ms", times->total_ms}};
+}
+
+json::array ToJson(const std::vector<primary::ReplicaState>& replicas) {
+  json::array array;
+  for (const primary::ReplicaState& replica : replicas) {
+    array.push_back(json::object{{"disk", replica.disk},
+                                 {"path", replica.path},
+                                 {"stage", Name(replica.stage)},
+                                 {"done_bytes", replica.done},
+                                 {"total_bytes", replica.total},
+                                 {"sent_bytes", replica.sent},
+                                 {"text", Describe(replica)}});
+  }
+  return array;
 }
 
 void AddEngine(const replay::EngineState& state, json::object* o) {
@@ -86,6 +101,8 @@ Vm::Awaitable<json::object> Vm::Describe() {
   o["clone_pause_ms"] = m.clone_pause_ms;
   o["clone_total_ms"] = m.clone_total_ms;
   o["test_and_set_ms"] = m.test_and_set_ms;
+  o["replica_of"] = disks_.replica_of;
+  o["replicas"] = ToJson(session_ ? session_->metrics().replicas : m.replicas);
   o["failover"] = ToJson(failover_);
   AddEngine({}, &o);
   // The only part that asks somebody else; a stuck engine costs its numbers.

@@ -48,6 +48,7 @@ ft_ring* CreateRing(const EngineRingForTest::Options& options) {
   ring->committed = ring->consumed = options.position;
   ring->acknowledged = options.position;
   ring->lease_until = UINT64_MAX;
+  ring->replayed_wanted = UINT64_MAX;
   return ring;
 }
 

@@ -168,6 +168,8 @@ LogPosition LogRing::peer_released() const {
   return Load(ring_->peer_released);
 }
 
+LogPosition LogRing::replayed() const { return Load(ring_->replayed); }
+
 uint64_t LogRing::owner_beat() const { return Load(ring_->owner_beat); }
 
 size_t LogRing::free_bytes() const {
@@ -258,6 +260,12 @@ Status LogRing::Acknowledge(LogPosition position) {
   Store(ring_->acknowledged, position);
   RingEngine();
   return Status::Ok();
+}
+
+void LogRing::SetReplayed(LogPosition position) {
+  if (position <= replayed()) return;
+  Store(ring_->replayed, position);
+  if (position >= Load(ring_->replayed_wanted)) RingEngine();
 }
 
 void LogRing::SetLease(uint64_t until_ns) {

@@ -96,6 +96,7 @@ class LogRing {
   LogPosition acknowledged() const;  // record: everything before is free
   LogPosition released() const;      // outputs at or below it have left
   LogPosition peer_released() const;
+  LogPosition replayed() const;  // record: carried out by the backup
   uint64_t owner_beat() const;
   // Replay: how many bytes AppendEntries can take now. All of the ring where
   // positions are damaged: AppendEntries will say so.
@@ -121,6 +122,10 @@ class LogRing {
   // outputs and reuse the space; rings its doorbell. Invalid, and nothing
   // changed, where the ring has less, or another direction.
   Status Acknowledge(LogPosition position);
+  // The backup's engine has carried out the log before `position`. Monotonic.
+  // Lets the engine change what the backup has read (ring_layout.h); rings
+  // its doorbell if it waits for that.
+  void SetReplayed(LogPosition position);
   // The output lease, as ring_layout.h's lease_until: nanoseconds of
   // CLOCK_BOOTTIME, 0 or kNoLease. Before the Acknowledge() that it goes
   // with. Rings nobody: what an ended lease keeps back is looked at again

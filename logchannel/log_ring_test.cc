@@ -319,6 +319,33 @@ TEST_F(LogRingTest, LeaseIsWrittenAndRingsWhenAsked) {
       1000));
 }
 
+// Nobody is woken for what nobody waits for.
+TEST_F(LogRingTest, ReplayedOnlyGrowsAndRingsWhenItIsWanted) {
+  auto engine = Engine(Direction::kRecord);
+  auto ring = Attach();
+  engine->shared()->replayed_wanted = 20;
+  const auto moves_to = [&](LogPosition position) {
+    return [&ring, position, first = true]() mutable {
+      if (std::exchange(first, false)) {
+        ring->SetReplayed(position);
+        return false;
+      }
+      return true;
+    };
+  };
+  int looks = 0;
+  EXPECT_FALSE(engine->WaitUntil(
+      [&] {
+        if (++looks == 1) ring->SetReplayed(19);
+        return false;
+      },
+      0));
+  EXPECT_EQ(looks, 2) << "before and after the time is over";
+  EXPECT_TRUE(engine->WaitUntil(moves_to(20), 1000));
+  ring->SetReplayed(10);
+  EXPECT_EQ(ring->replayed(), 20u);
+}
+
 TEST_F(LogRingTest, CancelledSleepIsNotRung) {
   auto engine = Engine(Direction::kRecord);
   auto ring = Attach();

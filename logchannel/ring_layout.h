@@ -51,7 +51,7 @@
 #define FT_RING_MAGIC 0x474e5246u /* "FRNG" */
 /* Any change to this file's structures needs a new version; both sides
  * refuse any other. */
-#define FT_RING_VERSION 3u
+#define FT_RING_VERSION 4u
 #define FT_RING_HEADER_BYTES 4096u
 /* 32 MiB: eight times the largest entry below leaves three quarters of the
  * ring to ride out a slow log channel: at the 3 Mbit/s of a compile-like
@@ -118,6 +118,9 @@ struct ft_ring {
     /* Written by ftd; in FT_LOG_DISCARD by the engine. */
     uint64_t acknowledged __attribute__((aligned(64)));
     /* Written by ftd only. */
+    /* FT_RING_RECORD: the backup's engine has carried out the log up to here;
+     * 0: there was no backup yet. Grows. */
+    uint64_t replayed;
     /* FT_RING_REPLAY: outputs tagged at or below this were released by the
      * primary; a go live need not issue them again. */
     uint64_t peer_released;
@@ -135,6 +138,10 @@ struct ft_ring {
     uint32_t pace;
     /* enum ft_digests: FT_LOG_KEEP only. */
     uint32_t digests;
+
+    /* Written by the engine only: what it waits for `replayed` to reach;
+     * UINT64_MAX: nothing. Until then ftd moves `replayed` without ringing. */
+    uint64_t replayed_wanted __attribute__((aligned(64)));
 
     uint32_t ftd_sleeping __attribute__((aligned(64)));
     uint32_t engine_sleeping;

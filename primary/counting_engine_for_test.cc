@@ -15,6 +15,8 @@
 //   slow=N       replays at most N entries per millisecond
 //   diverge=N    replaying, the number N is not what was expected
 //   off=N        the guest powers itself off at N
+//   copy=N       a clone with replicas takes N ms, in which it tells of them
+//   silent=1     ... or does not
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -30,6 +32,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "logchannel/check.h"
@@ -102,7 +105,9 @@ class CountingEngine {
         size_(NumberOf(words, "size", 0)),
         slow_(NumberOf(words, "slow", 1000)),
         diverge_(NumberOf(words, "diverge", 0)),
-        off_(NumberOf(words, "off", 0)) {
+        off_(NumberOf(words, "off", 0)),
+        copy_(NumberOf(words, "copy", 0)),
+        silent_(NumberOf(words, "silent", 0) != 0) {
     EngineRingForTest::Options options;
     options.path = ring_path;
     options.data_size = 1u << 20;
@@ -133,6 +138,7 @@ class CountingEngine {
       if (qmp_ >= 0 && fds[1].revents) ReadCommands();
       if (clone_listener_ >= 0 && fds[2].revents) ReceiveClone();
       ObeyOrphanRule();
+      if (clone_uri_) Copy();
       if (recording_) Record();
       if (replaying_) Replay();
     }
@@ -236,7 +242,42 @@ class CountingEngine {
     running_ = false;
   }
 
-  // --- The clone: position and next number, 16 bytes.
+  // --- The clone: position and next number, 16 bytes. Of a disk nothing is
+  // copied: it is told of, as if half of it were not equal.
+
+  void BeginClone(const json::object& arguments) {
+    clone_uri_ = std::string(arguments.at("uri").as_string());
+    const json::value* replicas = arguments.if_contains("replicas");
+    copied_ = replicas == nullptr ? copy_ : 0;
+    disk_ = 0;
+    if (replicas == nullptr) return;
+    const std::string sums = std::string(replicas->as_string()) + "/d0.sha256";
+    const int fd = open(sums.c_str(), O_RDONLY | O_CLOEXEC);
+    FT_CHECK(fd >= 0) << sums;
+    disk_ = (static_cast<uint64_t>(lseek(fd, 0, SEEK_END)) / 32) << 20;
+    close(fd);
+  }
+
+  // A millisecond of it.
+  void Copy() {
+    if (disk_ > 0 && !silent_) {
+      const uint64_t done = copy_ == 0 ? disk_ : disk_ / copy_ * copied_;
+      Say("FT_REPLICA", {{"node", "d0"},
+                         {"done", copied_ >= copy_ ? disk_ : done},
+                         {"total", disk_},
+                         {"sent", done / 2}});
+    }
+    if (++copied_ <= copy_) return;
+    const std::string uri = *clone_uri_;
+    clone_uri_.reset();
+    Say("FT_CLONE", SendClone(uri));
+  }
+
+  void CancelClone() {
+    if (!clone_uri_) return;
+    clone_uri_.reset();
+    Say("FT_CLONE", {{"status", "failed"}, {"error", "cancelled"}});
+  }
 
   json::object SendClone(const std::string& uri) {
     const auto [host, port] = ParseUri(uri);
@@ -323,9 +364,9 @@ class CountingEngine {
     if (command == "stop" || command == "cont") running_ = command == "cont";
     Write({{"return", answer}, {"id", request.at("id")}});
     if (command == "x-ft-clone") {
-      const auto& uri = request.at("arguments").at("uri").as_string();
-      Say("FT_CLONE", SendClone(std::string(uri)));
+      BeginClone(request.at("arguments").as_object());
     }
+    if (command == "migrate_cancel") CancelClone();
   }
 
   json::object Query() {
@@ -345,7 +386,11 @@ class CountingEngine {
     return state;
   }
 
-  const uint64_t burst_, size_, slow_, diverge_, off_;
+  const uint64_t burst_, size_, slow_, diverge_, off_, copy_;
+  const bool silent_;
+  std::optional<std::string> clone_uri_;  // a clone is under way
+  uint64_t copied_ = 0;                   // milliseconds of it
+  uint64_t disk_ = 0;                     // bytes of disk 0; 0: no replicas
   uint64_t credit_ = 0;  // thousandths of an entry that may be recorded now
   std::unique_ptr<EngineRingForTest> ring_;
   int out_ = -1, qmp_listener_ = -1, qmp_ = -1, clone_listener_ = -1;

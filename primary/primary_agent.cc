@@ -116,7 +116,8 @@ PrimaryMetrics PrimaryAgent::Impl::metrics() {
           .wire_mbit_per_s = lag_.wire_mbit_per_s(now),
           .clone_pause_ms = clone_pause_ms_,
           .clone_total_ms = clone_total_ms_,
-          .test_and_set_ms = contest_ ? contest_->test_and_set_ms() : 0};
+          .test_and_set_ms = contest_ ? contest_->test_and_set_ms() : 0,
+          .replicas = replicas_};
 }
 
 // --- The engine's voice.
@@ -235,6 +236,8 @@ Status PrimaryAgent::Impl::OnFrame(const FrameHeader& header) {
   switch (header.message_case()) {
     case FrameHeader::kAck:
       return OnAck(header.ack());
+    case FrameHeader::kReplicaChecksums:
+      return OnChecksums(header.replica_checksums());
     case FrameHeader::kHandoverReply:
       handover_reply_ = header.handover_reply();
       break;
@@ -264,6 +267,7 @@ Status PrimaryAgent::Impl::OnAck(const logchannel::wire::Ack& ack) {
   lease_.OnAcknowledged(ack.received());
   WriteLease();
   NoteDamage(engine_.ring().Acknowledge(ack.received()));
+  engine_.ring().SetReplayed(ack.replayed());
   lag_.OnReplayed(ack.replayed(), Now());
   SetPace();
   // While all is well the beats wake the script often enough.

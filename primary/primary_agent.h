@@ -3,6 +3,7 @@
 // PrimaryAgent: one protection of one running VM, from `enable` to its end.
 //
 //     connect, Hello ---> accepted --- x-ft-clone ---> CloneDone{P}, pump
+//        |          (private disks: its replicas' checksums first)
 //        |                                                |
 //        | anything fails: VM runs on untouched           | caught up
 //        v                                                v
@@ -29,6 +30,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -37,6 +39,7 @@
 #include "fencing/engine_watchdog.h"
 #include "fencing/failure_detector.h"
 #include "logchannel/status.h"
+#include "primary/replica_state.h"
 #include "replay/vm_definition.h"
 
 namespace ft::logchannel {
@@ -111,6 +114,9 @@ class PrimaryListener {
   virtual void OnPrimaryState(State state, const std::string& why) = 0;
   // One line for the VM's event log.
   virtual void OnPrimaryEvent(const std::string& what) = 0;
+  // While starting, at most once a second: a replica of a private disk got
+  // further. `what` is one line.
+  virtual void OnCloneProgress(const std::string& /*what*/) {}
 };
 
 struct PrimaryOptions {
@@ -135,7 +141,14 @@ struct PrimaryOptions {
   // starts an engine, under 2 s on a busy machine.
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds hello_timeout{15000};
+  // The clone, and each time that a replica has got further.
   std::chrono::milliseconds clone_timeout{120000};
+  // The next checksums of the backup's replicas: it reads its disks.
+  std::chrono::milliseconds replica_timeout{30000};
+  // Bytes a second for the copying of private disks; 0: as fast as it goes.
+  uint64_t replica_rate = 0;
+  // Where the checksums lie while a VM with private disks is cloned.
+  std::string run_dir = {};
   // From the clone's end until the backup has caught up.
   std::chrono::milliseconds catch_up_timeout{120000};
   // A backup that acknowledges or executes nothing for so long while log
@@ -163,6 +176,8 @@ struct PrimaryMetrics {
   double wire_mbit_per_s = 0;
   double clone_pause_ms = 0, clone_total_ms = 0;
   double test_and_set_ms = 0;  // of the last decision
+  // Of each private disk; as it was when the clone ended.
+  std::vector<ReplicaState> replicas = {};
 };
 
 class PrimaryAgent {

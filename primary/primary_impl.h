@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The inside of PrimaryAgent. Three sources: primary_agent.cc (the life and
+// The inside of PrimaryAgent. Four sources: primary_agent.cc (the life and
 // the watching), primary_start.cc (from nothing until Protect is sent),
-// primary_end.cc (every way a protection ends).
+// primary_clone.cc (of which the clone, with its replicas), primary_end.cc
+// (every way a protection ends).
 //
 // Four coroutines on one thread: the script (Run), and beside it the beats,
 // the reader of the connection and the pump. The latter three only change
@@ -25,6 +26,7 @@
 #include "primary/outlook.h"
 #include "primary/primary_agent.h"
 #include "primary/protection.h"
+#include "primary/replica_sums.h"
 #include "primary/tasks.h"
 #include "replay/engine.h"
 
@@ -55,6 +57,7 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   State state() const { return state_; }
   PrimaryMetrics metrics();
 
+  void OnReplicaProgress(const replay::ReplicaProgress& progress) override;
   void OnOrphaned() override;
   void OnShutdown(const std::string& reason) override;
   void OnExit(const std::string& why) override;
@@ -75,11 +78,19 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   Awaitable<Status> SendHello();
   Status CheckReply(const logchannel::wire::FrameHeader& header) const;
   void BeginTraffic(const logchannel::wire::HelloReply& reply);
-  Awaitable<Status> Clone();
   Awaitable<Status> CatchUp();
   Awaitable<Status> Protect();
   // Why the setup must be given up now; ok if not.
   Status Trouble();
+
+  // --- primary_clone.cc
+  Awaitable<Status> AwaitReplicas();
+  Awaitable<Status> Clone();
+  Awaitable<Status> Copy();
+  Awaitable<void> RunClone(std::string replicas);
+  Awaitable<void> TellReplicas(bool always);
+  Status OnChecksums(const logchannel::wire::ReplicaChecksums& message);
+  ReplicaState* StateOf(uint32_t disk);
 
   // --- primary_agent.cc
   Awaitable<void> BeatLoop();
@@ -137,6 +148,11 @@ class PrimaryAgent::Impl final : public replay::EngineListener {
   fencing::OutputLease lease_;  // in CLOCK_BOOTTIME
   double clone_pause_ms_ = 0;
   double clone_total_ms_ = 0;
+  ReplicaSums sums_;                    // of the backup's replicas
+  std::vector<ReplicaState> replicas_;  // one for each of sums_
+  ReplicaState* moved_ = nullptr;       // the one that got further last
+  Time told_{};                         // when that was said
+  std::optional<Result<replay::CloneResult>> clone_;  // once it has ended
 
   // Facts, each set once and for good.
   std::optional<std::string> gone_;      // our engine ended, and how

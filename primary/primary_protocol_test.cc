@@ -4,6 +4,9 @@
 // output rule, and what a primary does with a backup that breaks its word.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "logchannel/heartbeat_port.h"
 #include "logchannel/listener.h"
 #include "primary/agent_bed_for_test.h"
@@ -40,6 +43,8 @@ class PrimaryProtocolTest : public AgentBed {
     options.epoch = 1;
     options.vm = vm_;
     options.farewell_timeout = 300ms;
+    options.run_dir = directory_;
+    Prepare(options);
     agent_ = std::make_unique<PrimaryAgent>(io_, *engine_, *store_, blocking_,
                                             *beats_, *this, options);
     asio::co_spawn(io_, agent_->Run(),
@@ -48,6 +53,9 @@ class PrimaryProtocolTest : public AgentBed {
                      outcome_ = std::move(outcome);
                    });
   }
+
+  // What the VM is or how it is protected, before it is.
+  virtual void Prepare(PrimaryOptions&) {}
 
   void TearDown() override {
     if (connection_) connection_->Close();
@@ -315,6 +323,75 @@ TEST_F(PrimaryProtocolTest, DisableWhileStarting_SaysBye) {
   ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
   EXPECT_EQ(outcome_->end, End::kDisabled);
   EXPECT_EQ(Record().epoch, 1u);
+}
+
+// A VM with one private disk of two MiB and a bit.
+class PrivateDiskTest : public PrimaryProtocolTest {
+ protected:
+  void Prepare(PrimaryOptions& options) override {
+    const std::string path = directory_ + "/disk.img";
+    std::ofstream(path).close();
+    std::filesystem::resize_file(path, (2u << 20) + 512);
+    options.vm.disks = {{.path = path, .mode = "private"}};
+    options.replica_timeout = 300ms;
+  }
+  awaitable<void> Checksums(uint64_t first, size_t count) {
+    FrameHeader header = Header();
+    header.mutable_replica_checksums()->set_first_chunk(first);
+    header.mutable_replica_checksums()->set_checksums(
+        std::string(count * 32, 'x'));
+    co_await Send(header);
+  }
+  bool HasScratch() const {
+    return std::filesystem::exists(directory_ + "/vm1.replicas");
+  }
+};
+
+TEST_F(PrivateDiskTest, CloneBeginsWithAllChecksums) {
+  Play([this]() -> awaitable<void> {
+    co_await Welcome();
+    co_await Checksums(0, 2);
+  });
+  RunFor(100ms);
+  EXPECT_EQ(received_, 0u);
+  EXPECT_EQ(agent_->metrics().replicas.at(0).done, 2u << 20);
+  Play([this]() -> awaitable<void> {
+    co_await Checksums(2, 1);
+    bool told = false;
+    while (received_ == 0) {
+      auto frame = co_await connection_->Receive(3s);
+      EXPECT_TRUE(frame.ok()) << frame.status().ToString();
+      if (!frame.ok()) co_return;
+      told = told || frame->header.has_replica_progress();
+      if (frame->header.has_clone_done()) {
+        received_ = frame->header.clone_done().position();
+      }
+    }
+    EXPECT_TRUE(told) << "the backup waits for a word";
+  });
+  EXPECT_TRUE(agent_->metrics().replicas.at(0).complete());
+  EXPECT_FALSE(HasScratch());
+}
+
+TEST_F(PrivateDiskTest, BackupThatReadsNothingIsGivenUp) {
+  Play([this] { return Welcome(); });
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kNotStarted);
+  EXPECT_THAT(outcome_->status.ToString(),
+              HasSubstr("hostB has read nothing of its replica of " +
+                        directory_ + "/disk.img"));
+  EXPECT_EQ(engine_->ring().log_mode(), logchannel::LogMode::kDiscard);
+}
+
+TEST_F(PrivateDiskTest, ChecksumsOfSomethingElseAreNotBelieved) {
+  Play([this]() -> awaitable<void> {
+    co_await Welcome();
+    co_await Checksums(0, 4);
+  });
+  ASSERT_TRUE(RunUntil([this] { return outcome_.has_value(); }));
+  EXPECT_EQ(outcome_->end, End::kNotStarted);
+  EXPECT_THAT(outcome_->status.message(), HasSubstr("hostB sent checksums"));
+  EXPECT_FALSE(HasScratch());
 }
 
 TEST_F(PrimaryProtocolTest, CompressionThatWasNotOfferedIsRefused) {

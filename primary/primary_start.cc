@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// From nothing until Protect is sent. Everything here may fail without harm:
-// the backup is not entitled yet.
+// From nothing until Protect is sent; primary_clone.cc has the middle.
+// Everything here may fail without harm: the backup is not entitled yet.
 #include <string>
 #include <utility>
 
@@ -14,15 +14,10 @@ namespace ft::primary {
 namespace asio = boost::asio;
 using logchannel::wire::FrameHeader;
 
-namespace {
-
-double Milliseconds(uint64_t us) { return static_cast<double>(us) / 1000; }
-
-}  // namespace
-
 asio::awaitable<Status> PrimaryAgent::Impl::Start() {
   Status status = co_await Measure();
   if (status.ok()) status = co_await Greet();
+  if (status.ok()) status = co_await AwaitReplicas();
   if (status.ok()) status = co_await Clone();
   if (status.ok()) status = co_await CatchUp();
   if (status.ok()) status = co_await Protect();
@@ -30,10 +25,24 @@ asio::awaitable<Status> PrimaryAgent::Impl::Start() {
 }
 
 asio::awaitable<Status> PrimaryAgent::Impl::Measure() {
-  if (!options_.vm.kernel_sha256.empty()) co_return Status::Ok();
   replay::VmDefinition* vm = &options_.vm;
-  co_return co_await RunIn(blocking_,
-                           [vm] { return replay::MeasureBootFiles(*vm); });
+  Status status;
+  if (vm->kernel_sha256.empty()) {
+    status = co_await RunIn(blocking_,
+                            [vm] { return replay::MeasureBootFiles(*vm); });
+  }
+  if (!status.ok()) co_return status;
+  ReplicaSums* sums = &sums_;
+  status = co_await RunIn(blocking_, [vm, sums] {
+    auto measured = ReplicaSums::Measure(*vm);
+    if (measured.ok()) *sums = std::move(measured).value();
+    return measured.status();
+  });
+  for (const ReplicaSums::Image& image : sums_.images()) {
+    replicas_.push_back(
+        {.disk = image.disk, .path = image.path, .total = image.bytes});
+  }
+  co_return status;
 }
 
 asio::awaitable<Status> PrimaryAgent::Impl::Greet() {
@@ -73,6 +82,7 @@ asio::awaitable<Status> PrimaryAgent::Impl::SendHello() {
   hello.set_host(options_.host);
   hello.set_engine_build(engine_.ring().engine_build());
   *hello.mutable_vm() = replay::ToWire(options_.vm);
+  sums_.AddSizes(hello.mutable_vm());
   hello.set_heartbeat_port(options_.own_heartbeat_port);
   if (options_.compression) hello.add_compression(logchannel::kZstd);
   co_return co_await connection_->Send(header);
@@ -133,33 +143,6 @@ void PrimaryAgent::Impl::BeginTraffic(
       [this](const logchannel::wire::Heartbeat& heartbeat,
              const std::string& sender) { OnHeartbeat(heartbeat, sender); });
   tasks_.Spawn(ReadLoop());
-}
-
-asio::awaitable<Status> PrimaryAgent::Impl::Clone() {
-  SetState(State::kStarting, "cloning to " + options_.peer);
-  auto clone = co_await engine_.Clone(options_.peer_address, clone_port_,
-                                      options_.clone_timeout);
-  if (!clone.ok()) {
-    co_return Status::Unavailable("the clone to " + options_.peer +
-                                      " failed: " + clone.status().message(),
-                                  "look at `ftctl events` on both hosts");
-  }
-  protection_.OnClone(clone->position);
-  clone_pause_ms_ = Milliseconds(clone->pause_us);
-  clone_total_ms_ = Milliseconds(clone->total_us);
-  progress_.Begin(Now());
-  Status trouble = Trouble();
-  if (!trouble.ok()) co_return trouble;
-
-  FrameHeader header = Frame();
-  header.mutable_clone_done()->set_position(clone->position);
-  Status sent = co_await connection_->Send(header);
-  if (!sent.ok()) co_return sent;
-  pump_ = std::make_unique<LogPump>(io_, engine_.ring(), connection_,
-                                    options_.epoch, protection_, lag_, lease_,
-                                    compressed_);
-  tasks_.Spawn(PumpLoop());
-  co_return Status::Ok();
 }
 
 asio::awaitable<Status> PrimaryAgent::Impl::CatchUp() {

@@ -90,6 +90,11 @@ void Engine::State::OnEvent(const std::string& event,
   using Listener = EngineListener;
   if (event == "FT_CLONE") {
     if (clone) clone->Set(ParseCloneEvent(data));
+  } else if (event == "FT_REPLICA") {
+    auto progress = ParseReplicaEvent(data);
+    if (!progress.ok()) return;
+    clone_moved = true;
+    Tell([&](Listener& l) { l.OnReplicaProgress(*progress); });
   } else if (event == "FT_LIVE") {
     if (live) live->Set(ParseLiveEvent(data));
   } else if (event == "FT_FOLLOW") {
@@ -194,11 +199,25 @@ Engine::Awaitable<Result<EngineState>> Engine::Query(Milliseconds timeout) {
 Engine::Awaitable<Result<CloneResult>> Engine::Clone(std::string host,
                                                      uint16_t port,
                                                      Milliseconds timeout) {
-  return CloneTo("tcp:" + host + ":" + std::to_string(port), timeout);
+  return Clone(std::move(host), port, timeout, CloneOptions());
+}
+
+Engine::Awaitable<Result<CloneResult>> Engine::Clone(std::string host,
+                                                     uint16_t port,
+                                                     Milliseconds timeout,
+                                                     CloneOptions options) {
+  return CloneWith("tcp:" + host + ":" + std::to_string(port), timeout,
+                   std::move(options));
 }
 
 Engine::Awaitable<Result<CloneResult>> Engine::CloneTo(std::string uri,
                                                        Milliseconds timeout) {
+  return CloneWith(std::move(uri), timeout, CloneOptions());
+}
+
+Engine::Awaitable<Result<CloneResult>> Engine::CloneWith(std::string uri,
+                                                         Milliseconds timeout,
+                                                         CloneOptions options) {
   auto state = state_;
   if (state->clone) {
     co_return Status::Invalid(state->name() + " is being cloned already");
@@ -207,12 +226,20 @@ Engine::Awaitable<Result<CloneResult>> Engine::CloneTo(std::string uri,
   state->clone = clone;
   json::object arguments;
   arguments["uri"] = uri;
+  if (!options.replicas.empty()) arguments["replicas"] = options.replicas;
+  if (options.replica_rate > 0) {
+    arguments["replica-rate"] = options.replica_rate;
+  }
   auto begun = co_await state->Execute("x-ft-clone", std::move(arguments));
   if (!begun.ok()) {
     state->clone.reset();
     co_return begun.status();
   }
-  auto result = co_await clone->Wait(timeout);
+  std::optional<Result<CloneResult>> result;
+  do {
+    state->clone_moved = false;
+    result = co_await clone->Wait(timeout);
+  } while (!result && state->clone_moved);
   if (!result) {
     (void)co_await state->Execute("migrate_cancel", json::object());
     result = co_await clone->Wait(kCloneCancelGrace);
@@ -222,6 +249,10 @@ Engine::Awaitable<Result<CloneResult>> Engine::CloneTo(std::string uri,
   co_return Status::Unavailable("the clone of " + state->name() +
                                 " did not end within " +
                                 std::to_string(timeout.count()) + " ms");
+}
+
+Engine::Awaitable<Status> Engine::CancelClone() {
+  co_return Discard(co_await state_->Execute("migrate_cancel", json::object()));
 }
 
 Engine::Awaitable<Status> Engine::Load(std::string uri) {

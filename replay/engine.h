@@ -40,6 +40,8 @@ namespace ft::replay {
 class EngineListener {
  public:
   virtual ~EngineListener() = default;
+  // Primary, while it is cloned: how far the replica of a private disk is.
+  virtual void OnReplicaProgress(const ReplicaProgress& /*progress*/) {}
   // Backup: the clone arrived, replaying starts at `position`.
   virtual void OnFollow(uint64_t /*position*/) {}
   // Backup: what was replayed is not what was recorded. The engine has
@@ -54,6 +56,17 @@ class EngineListener {
   virtual void OnShutdown(const std::string& /*reason*/) {}
   // Last call: the process has ended. `why` is one line.
   virtual void OnExit(const std::string& /*why*/) {}
+};
+
+// What else a clone of a VM with private disks is told.
+struct CloneOptions {
+  // A directory with "d<i>.sha256" for each private disk i: what the backup's
+  // replica is now (replica_checksums.h). Chunks that have these checksums
+  // are not sent. Read by the time that the clone has ended. Empty: nothing
+  // is known of the replicas.
+  std::string replicas;
+  // Bytes a second for the copying of disks; 0: as fast as it goes.
+  uint64_t replica_rate = 0;
 };
 
 class Engine {
@@ -96,13 +109,20 @@ class Engine {
       Milliseconds timeout = std::chrono::seconds(10));
   // Ends when the clone has ended, not before. `host` is an IPv4 address or a
   // name. On error the VM runs on and its log is discarded again. After
-  // `timeout` the clone is cancelled.
+  // `timeout` without progress of a replica the clone is cancelled.
   Awaitable<Result<CloneResult>> Clone(
       std::string host, uint16_t port,
       Milliseconds timeout = std::chrono::seconds(120));
+  // No default arguments: gcc 12 destroys such temporaries twice in a
+  // coroutine (its bug 99576).
+  Awaitable<Result<CloneResult>> Clone(std::string host, uint16_t port,
+                                       Milliseconds timeout,
+                                       CloneOptions options);
   // The same, to any uri of QEMU's migration ("exec:cat > FILE"): a snapshot.
   Awaitable<Result<CloneResult>> CloneTo(
       std::string uri, Milliseconds timeout = std::chrono::seconds(120));
+  // Ends a clone that is under way; Clone() then ends with an error.
+  Awaitable<Status> CancelClone();
   // Only with `incoming` = "defer": loads a clone from such a uri. OnFollow
   // comes, or the process ends.
   Awaitable<Status> Load(std::string uri);
@@ -139,6 +159,9 @@ class Engine {
  private:
   struct State;
   explicit Engine(std::shared_ptr<State> state);
+  Awaitable<Result<CloneResult>> CloneWith(std::string uri,
+                                           Milliseconds timeout,
+                                           CloneOptions options);
   std::shared_ptr<State> state_;
 };
 

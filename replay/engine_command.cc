@@ -57,26 +57,36 @@ void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
                 "filter-ft,id=f" + std::to_string(index) + ",netdev=" + net});
 }
 
-// Three nodes of one disk: file or block device, format, and our filter,
-// which the device sits on. Nobody locks a shared image: both sides of the
-// pair have it open, and fencing says who may write. Nor does a host cache
-// it: what the backup's host read while it waited is old when it goes live. I/O
-// runs in the main loop, never in an iothread. An error is the guest's, by the
-// log: a backup that stopped on it would be stopped for good.
+// Three nodes of one disk: storage, format, and our filter, which the device
+// sits on. Nobody locks a shared image: both sides of the pair have it open,
+// and fencing says who may write. Nor does a host cache it: what the backup's
+// host read while it waited is old when it goes live. I/O runs in the main
+// loop, never in an iothread. An error is the guest's, by the log: a backup
+// that stopped on it would be stopped for good.
 constexpr char kErrors[] = ",werror=report,rerror=report";
 
-void AppendDisk(Arguments& argv, const Disk& disk, size_t index) {
-  const std::string node = "d" + std::to_string(index);
+// The node where the bytes are: at a disk service, or here.
+std::string StorageNode(const Disk& disk, const DiskWriter& writer,
+                        const std::string& name) {
+  if (const auto nbd = ParseNbdPath(disk.path); nbd.ok()) {
+    return "driver=nbd,node-name=" + name + "," +
+           NbdNodeOptions(nbd.value(), writer) + ",discard=unmap";
+  }
   const std::string driver = IsDevicePath(disk.path) ? "host_device" : "file";
-  std::string file = "driver=" + driver + ",node-name=" + node +
-                     "f,filename=" + Escape(disk.path) +
-                     ",cache.direct=on,discard=unmap";
-  if (disk.mode == kShared) file += ",locking=off";
-  Append(argv, {"-blockdev", file});
+  return "driver=" + driver + ",node-name=" + name +
+         ",filename=" + Escape(disk.path) + ",cache.direct=on,discard=unmap" +
+         (disk.mode == kShared ? ",locking=off" : "");
+}
+
+void AppendDisk(Arguments& argv, const Disk& disk, const DiskWriter& writer,
+                size_t index) {
+  const std::string node = "d" + std::to_string(index);
+  Append(argv, {"-blockdev", StorageNode(disk, writer, node + "f")});
   Append(argv, {"-blockdev", "driver=" + disk.format + ",node-name=" + node +
                                  "r,file=" + node + "f,discard=unmap"});
   Append(argv, {"-blockdev", "driver=ft,node-name=" + node + ",file=" + node +
-                                 "r,discard=unmap"});
+                                 "r,discard=unmap,mode=" + disk.mode +
+                                 ",reads=" + disk.reads});
   Append(argv,
          {"-device", disk.bus == kVirtioScsi
                          ? "scsi-hd,drive=" + node + ",bus=scsi0.0" + kErrors
@@ -85,12 +95,14 @@ void AppendDisk(Arguments& argv, const Disk& disk, size_t index) {
 
 bool OnScsi(const Disk& disk) { return disk.bus == kVirtioScsi; }
 
-void AppendDisks(Arguments& argv, const std::vector<Disk>& disks) {
+void AppendDisks(Arguments& argv, const std::vector<Disk>& disks,
+                 const DiskWriter& writer) {
   // One controller for all of them.
   if (std::any_of(disks.begin(), disks.end(), OnScsi)) {
     Append(argv, {"-device", "virtio-scsi-pci,id=scsi0"});
   }
-  for (size_t i = 0; i < disks.size(); ++i) AppendDisk(argv, disks[i], i);
+  for (size_t i = 0; i < disks.size(); ++i)
+    AppendDisk(argv, disks[i], writer, i);
 }
 
 // What somebody in front of the machine would see and hold. The adapter's
@@ -140,7 +152,7 @@ std::vector<std::string> EngineCommand(const EngineOptions& options) {
   for (size_t i = 0; i < options.vm.nics.size(); ++i) {
     AppendNic(argv, options.vm.nics[i], options.taps.at(i), i);
   }
-  AppendDisks(argv, options.vm.disks);
+  AppendDisks(argv, options.vm.disks, options.writer);
   AppendConsole(argv, options.vm);
   Append(argv,
          {"-qmp", "unix:" + Escape(options.qmp_path) + ",server=on,wait=off"});

@@ -115,8 +115,34 @@ TEST(EngineCommand, SharedDisk_IsThreeNodesAndADevice) {
           "driver=file,node-name=d0f,filename=/srv/a,,b.img,"
           "cache.direct=on,discard=unmap,locking=off",
           "-blockdev", "driver=raw,node-name=d0r,file=d0f,discard=unmap",
-          "-blockdev", "driver=ft,node-name=d0,file=d0r,discard=unmap",
+          "-blockdev",
+          "driver=ft,node-name=d0,file=d0r,discard=unmap,mode=shared,reads=log",
           "-device", "virtio-blk-pci,drive=d0,werror=report,rerror=report"));
+}
+
+TEST(EngineCommand, WhoHasADisksImageAndReadsIt_IsSaidToTheFilter) {
+  VmDefinition vm = Options().vm;
+  vm.disks = {{.path = "/srv/a", .reads = "backup"},
+              {.path = "/srv/b", .mode = "private"}};
+  const auto argv = DeviceArguments(vm);
+  EXPECT_THAT(argv, Contains("driver=ft,node-name=d0,file=d0r,discard=unmap,"
+                             "mode=shared,reads=backup"));
+  EXPECT_THAT(argv, Contains("driver=ft,node-name=d1,file=d1r,discard=unmap,"
+                             "mode=private,reads=log"));
+  // It is one host's: nobody else may have it open.
+  EXPECT_THAT(argv, Contains("driver=file,node-name=d1f,filename=/srv/b,"
+                             "cache.direct=on,discard=unmap"));
+}
+
+TEST(EngineCommand, DiskOfAService_IsOpenedByThisEngineAndNoOther) {
+  EngineOptions options = Options();
+  options.vm.disks = {{.path = "nbd://10.0.0.5:10809/vm1-root"}};
+  options.writer = {.host = "hostB", .epoch = 7};
+  EXPECT_THAT(EngineCommand(options),
+              Contains("driver=nbd,node-name=d0f,server.type=inet,"
+                       "server.host=10.0.0.5,server.port=10809,"
+                       "export=vm1-root;epoch=7;host=hostB,reconnect-delay=300,"
+                       "discard=unmap"));
 }
 
 TEST(EngineCommand, ScsiDisks_ShareOneController) {
@@ -131,7 +157,7 @@ TEST(EngineCommand, ScsiDisks_ShareOneController) {
                   "cache.direct=on,discard=unmap,locking=off",
                   "-blockdev",
                   "driver=raw,node-name=d0r,file=d0f,discard=unmap",
-                  "-blockdev", "driver=ft,node-name=d0,file=d0r,discard=unmap",
+                  "-blockdev", StartsWith("driver=ft,node-name=d0,file=d0r,"),
                   "-device", StartsWith("scsi-hd,drive=d0,bus=scsi0.0,"),
                   "-blockdev", HasSubstr("filename=/srv/b,"), "-blockdev",
                   HasSubstr("d1r"), "-blockdev", HasSubstr("node-name=d1,"),

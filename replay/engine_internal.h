@@ -66,6 +66,8 @@ struct Engine::State : std::enable_shared_from_this<Engine::State> {
 
   // At most one clone and one go live are under way.
   std::shared_ptr<OneShot<Result<CloneResult>>> clone;
+  // A replica got further since somebody looked.
+  bool clone_moved = false;
   std::shared_ptr<OneShot<Result<LiveResult>>> live;
   std::vector<std::shared_ptr<OneShot<bool>>> exit_waits;
   // Set when everything that the engine said on QMP has been heard.

@@ -123,6 +123,16 @@ Result<CloneResult> ParseCloneEvent(const json::object& data) {
   return Finish(reader, result);
 }
 
+Result<ReplicaProgress> ParseReplicaEvent(const json::object& data) {
+  ReplicaProgress progress;
+  FieldReader reader(&data);
+  reader.Read("node", progress.node)
+      .Read("done", progress.done)
+      .Read("total", progress.total)
+      .Read("sent", progress.sent);
+  return Finish(reader, std::move(progress));
+}
+
 Result<LiveResult> ParseLiveEvent(const json::object& data) {
   LiveResult result;
   FieldReader reader(&data);

@@ -44,6 +44,15 @@ struct CloneResult {
   uint64_t total_us = 0;
 };
 
+// The event FT_REPLICA: while a clone goes on, how far the replica of one
+// private disk is. It comes at the beginning, at the end, and in between.
+struct ReplicaProgress {
+  std::string node;    // "d<i>": the VM's disk i
+  uint64_t done = 0;   // bytes compared, or copied
+  uint64_t total = 0;  // bytes of the disk
+  uint64_t sent = 0;   // bytes that were not equal and went to the backup
+};
+
 // The event FT_LIVE.
 struct LiveResult {
   uint64_t position = 0;  // everything before was replayed
@@ -77,6 +86,7 @@ struct Divergence {
 Result<EngineState> ParseEngineState(const boost::json::value& answer);
 // kFailed with the engine's own line when the clone failed.
 Result<CloneResult> ParseCloneEvent(const boost::json::object& data);
+Result<ReplicaProgress> ParseReplicaEvent(const boost::json::object& data);
 Result<LiveResult> ParseLiveEvent(const boost::json::object& data);
 Result<MachineDigest> ParseDigest(const boost::json::value& answer);
 // {"position": n}: the answer of x-ft-protect and the event FT_FOLLOW.

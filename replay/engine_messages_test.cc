@@ -47,6 +47,18 @@ TEST(EngineMessages, Query_MissingFieldIsNamed) {
   EXPECT_EQ(ParseEngineState(parse("[]")).status().code(), Code::kFailed);
 }
 
+TEST(EngineMessages, ReplicaEvent_IsRead) {
+  const auto value =
+      parse(R"({"node":"d1","done":5,"total":9,"sent":3})").as_object();
+  auto progress = ParseReplicaEvent(value);
+  ASSERT_TRUE(progress.ok()) << progress.status().ToString();
+  EXPECT_EQ(progress->node, "d1");
+  EXPECT_EQ(progress->done, 5u);
+  EXPECT_EQ(progress->total, 9u);
+  EXPECT_EQ(progress->sent, 3u);
+  EXPECT_THAT(ParseReplicaEvent({}).status().message(), HasSubstr("\"node\""));
+}
+
 TEST(EngineMessages, CloneEvent_TellsBothEnds) {
   auto done =
       ParseCloneEvent(parse(R"({"status":"completed","position":1,"pause-us":2,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "replay/nbd_disk.h"
 #include "replay/vm_definition.h"
 
 namespace ft::replay {
@@ -20,6 +21,9 @@ struct EngineOptions {
   std::string share_dir;
 
   VmDefinition vm;
+
+  // Who the engine is to the disk services of vm.disks; nothing else asks.
+  DiskWriter writer = {};
 
   // The engine creates ring_path and its two FIFOs (ring_layout.h).
   std::string ring_path;

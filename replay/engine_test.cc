@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -27,6 +30,11 @@ constexpr milliseconds kSoon(10'000);
 
 class Diary : public EngineListener {
  public:
+  void OnReplicaProgress(const ReplicaProgress& progress) override {
+    lines.push_back(
+        "replica " + progress.node + " " + std::to_string(progress.done) + "/" +
+        std::to_string(progress.total) + " " + std::to_string(progress.sent));
+  }
   void OnStopped() override { lines.push_back("stopped"); }
   void OnResumed() override { lines.push_back("resumed"); }
   void OnShutdown(const std::string& reason) override {
@@ -168,6 +176,45 @@ TEST_F(EngineTest, Clone_FailureIsToldAndMayBeTriedAgain) {
       EXPECT_EQ(clone.status().message(), "the clone failed: as told");
     }
   }());
+}
+
+TEST_F(EngineTest, Clone_TellsOfReplicas) {
+  Run([this]() -> asio::awaitable<void> {
+    EXPECT_TRUE((co_await Start()).ok());
+    CloneOptions options{.replicas = "/run/vm1", .replica_rate = 7};
+    auto clone =
+        co_await engine_->Clone("127.0.0.1", 7610, kSoon, std::move(options));
+    EXPECT_TRUE(clone.ok()) << clone.status().ToString();
+  }());
+  EXPECT_THAT(diary_.lines, ElementsAre("replica /run/vm1 1/2 7"));
+}
+
+TEST_F(EngineTest, Clone_ThatDoesNotMoveIsCancelled) {
+  options_.vm.cmdline = "fake.endless";
+  Run([this]() -> asio::awaitable<void> {
+    EXPECT_TRUE((co_await Start()).ok());
+    auto clone = co_await engine_->Clone("127.0.0.1", 7610, milliseconds(20));
+    EXPECT_EQ(clone.status().message(), "the clone failed: as told");
+  }());
+}
+
+TEST_F(EngineTest, Clone_CanBeCancelled) {
+  options_.vm.cmdline = "fake.endless";
+  std::optional<Status> ended;
+  auto clone = [this, &ended]() -> asio::awaitable<void> {
+    auto cloned = co_await engine_->Clone("127.0.0.1", 7610, kSoon);
+    ended = cloned.status();
+  };
+  Run([this, &clone]() -> asio::awaitable<void> {
+    EXPECT_TRUE((co_await Start()).ok());
+    asio::co_spawn(io_, clone, asio::detached);
+    // Behind the clone's beginning.
+    co_await asio::post(asio::use_awaitable);
+    Status cancelled = co_await engine_->CancelClone();
+    EXPECT_TRUE(cancelled.ok()) << cancelled.ToString();
+  }());
+  while (!ended) io_.run_one();
+  EXPECT_EQ(ended->message(), "the clone failed: as told");
 }
 
 TEST_F(EngineTest, GoLive_RefusalIsTheEnginesOwn) {

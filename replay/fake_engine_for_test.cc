@@ -9,6 +9,7 @@
 //                     device makes the engine do
 //   fake.mute         never makes the socket
 //   fake.clone=WORD   a clone ends with this status
+//   fake.endless      a clone goes on until it is cancelled
 //
 // One client at a time, blocking; ends with quit or a signal.
 #include <sys/socket.h>
@@ -128,12 +129,12 @@ class FakeEngine {
   // The events that end what a command began.
   void Follow(const std::string& command, const json::object& request) {
     if (command == "x-ft-clone") {
-      const std::string status = ValueOf(words_, "fake.clone");
-      SayEvent("FT_CLONE", {{"status", status.empty() ? "completed" : status},
-                            {"error", "as told"},
-                            {"position", committed()},
-                            {"pause-us", 8000},
-                            {"total-us", 280000}});
+      SayReplica(request.at("arguments").as_object());
+      if (words_.find("fake.endless") == std::string::npos) {
+        SayCloned(ValueOf(words_, "fake.clone"));
+      }
+    } else if (command == "migrate_cancel") {
+      SayCloned("cancelled");
     } else if (command == "x-ft-go-live") {
       SayEvent("FT_LIVE", {{"position", Position(request)}, {"drain-us", 5}});
     } else if (command == "stop") {
@@ -141,6 +142,25 @@ class FakeEngine {
     } else if (command == "cont") {
       SayEvent("RESUME");
     }
+  }
+
+  void SayCloned(const std::string& status) {
+    SayEvent("FT_CLONE", {{"status", status.empty() ? "completed" : status},
+                          {"error", "as told"},
+                          {"position", committed()},
+                          {"pause-us", 8000},
+                          {"total-us", 280000}});
+  }
+
+  // Says what it was told: `replicas` for the node, `replica-rate` for sent.
+  void SayReplica(const json::object& arguments) {
+    const json::value* replicas = arguments.if_contains("replicas");
+    const json::value* rate = arguments.if_contains("replica-rate");
+    if (replicas == nullptr) return;
+    SayEvent("FT_REPLICA", {{"node", *replicas},
+                            {"done", 1},
+                            {"total", 2},
+                            {"sent", rate ? *rate : json::value(0)}});
   }
 
   static uint64_t Position(const json::object& request) {

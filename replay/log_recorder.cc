@@ -48,6 +48,12 @@ LogRecorder::LogRecorder(Engine& engine, logchannel::RingDoorbell& bell,
 
 asio::awaitable<Result<CloneResult>> LogRecorder::Begin(milliseconds timeout,
                                                         bool dense) {
+  for (const Disk& disk : engine_.options().vm.disks) {
+    if (disk.mode == kShared && disk.reads == kReadsFromLog) continue;
+    co_return Status::Invalid(
+        "disk " + disk.path + " cannot be recorded: a replay would read it",
+        "set mode = \"shared\" and reads = \"log\"");
+  }
   Status written = recording_.WriteCommand();
   if (!written.ok()) co_return written;
   // Whole, or not there.

@@ -210,6 +210,7 @@ logchannel::wire::VmDefinition ToWire(const VmDefinition& vm) {
     added->set_format(disk.format);
     added->set_bus(disk.bus);
     added->set_mode(disk.mode);
+    added->set_reads(disk.reads);
   }
   wire.set_video(vm.video);
   wire.set_tablet(vm.tablet);
@@ -236,10 +237,13 @@ VmDefinition FromWire(const logchannel::wire::VmDefinition& wire) {
         {.mac = nic.mac(), .model = nic.model(), .bridge = nic.bridge()});
   }
   for (const auto& disk : wire.disks()) {
-    vm.disks.push_back({.path = disk.path(),
-                        .format = disk.format(),
-                        .bus = disk.bus(),
-                        .mode = disk.mode()});
+    vm.disks.push_back(
+        {.path = disk.path(),
+         .format = disk.format(),
+         .bus = disk.bus(),
+         .mode = disk.mode(),
+         // Who kept it before there were two knew one.
+         .reads = disk.reads().empty() ? kReadsFromLog : disk.reads()});
   }
   return vm;
 }

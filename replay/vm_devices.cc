@@ -12,6 +12,7 @@
 
 #include "logchannel/scoped_fd.h"
 #include "replay/name_rules.h"
+#include "replay/nbd_disk.h"
 
 namespace ft::replay {
 namespace {
@@ -36,6 +37,11 @@ Status NotOneOf(const std::string& what, const std::string& value,
 bool IsPathCharacter(unsigned char c) { return c >= 0x20 && c != 0x7f; }
 
 Status ValidatePath(const std::string& which, const std::string& path) {
+  if (IsNbdPath(path)) {
+    const Status status = ParseNbdPath(path).status();
+    if (status.ok()) return status;
+    return Status::Invalid(which + status.message(), status.remedy());
+  }
   if (path.size() > 1 && path[0] == '/' && path.back() != '/' &&
       std::all_of(path.begin(), path.end(), IsPathCharacter)) {
     return Status::Ok();
@@ -98,22 +104,34 @@ Status ValidateDisk(const Disk& disk, size_t index) {
   if (status.ok()) {
     status = NotOneOf(which + "mode", disk.mode, kShared, kPrivate);
   }
+  if (status.ok()) {
+    status =
+        NotOneOf(which + "reads", disk.reads, kReadsFromLog, kReadsByBackup);
+  }
+  if (status.ok() && disk.reads == kReadsByBackup && disk.mode != kShared) {
+    return Status::Invalid(which + "reads \"backup\" is for shared disks",
+                           "leave it out: both hosts read a private disk");
+  }
   if (status.ok() && disk.format == kQcow2) {
     return Status::Invalid(
         which +
-            "qcow2 is not replicated: a backup would go live with stale "
-            "metadata",
+            (disk.mode == kPrivate
+                 ? "qcow2 is not replicated: replicas are compared and copied "
+                   "as raw images"
+                 : "qcow2 is not replicated: a backup would go live with "
+                   "stale metadata"),
         "convert the image (qemu-img convert -O raw) and set format = \"raw\"");
   }
-  if (status.ok() && disk.mode == kPrivate) {
+  if (status.ok() && disk.mode == kPrivate && IsNbdPath(disk.path)) {
     return Status::Invalid(
-        which + "private disks are not replicated yet",
-        "put the image on storage that both hosts reach, mode = \"shared\"");
+        which + "a disk at a disk service cannot be private",
+        "set mode = \"shared\", or name an image file of each host");
   }
   return status;
 }
 
 Status CheckDisk(const Disk& disk) {
+  if (IsNbdPath(disk.path)) return Status::Ok();
   const ScopedFd fd(
       open(disk.path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0 && errno != EISDIR) {
@@ -127,6 +145,22 @@ Status CheckDisk(const Disk& disk) {
     return WrongKind(disk.path, device);
   }
   return CheckFormat(disk, fd.get());
+}
+
+Result<uint64_t> DiskBytes(const Disk& disk) {
+  const ScopedFd fd(
+      open(disk.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  // Of a block device, too.
+  const off_t end = fd.get() < 0 ? -1 : lseek(fd.get(), 0, SEEK_END);
+  if (end < 0) {
+    return Status::Invalid("disk " + disk.path + ": " + std::strerror(errno),
+                           "correct path in the VM file, or make the image");
+  }
+  if (end == 0) {
+    return Status::Invalid("disk " + disk.path + " is empty",
+                           "make it as large as the guest's disk shall be");
+  }
+  return static_cast<uint64_t>(end);
 }
 
 }  // namespace ft::replay

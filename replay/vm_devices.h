@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "logchannel/status.h"
@@ -34,16 +35,25 @@ inline constexpr char kVirtioBlk[] = "virtio-blk";
 inline constexpr char kVirtioScsi[] = "virtio-scsi";
 inline constexpr char kShared[] = "shared";
 inline constexpr char kPrivate[] = "private";
+// Values of Disk::reads.
+inline constexpr char kReadsFromLog[] = "log";
+inline constexpr char kReadsByBackup[] = "backup";
 
 struct Disk {
-  // Absolute, the same on both hosts: a block device if IsDevicePath(), else
-  // an image file. Not measured: its content changes.
+  // The same on both hosts: "nbd://HOST:PORT/DISK", a disk at a disk service
+  // (nbd_disk.h), or absolute: a block device if IsDevicePath(), else an image
+  // file. Not measured: its content changes.
   std::string path;
   std::string format = kRaw;
   std::string bus = kVirtioBlk;
   // shared: one image that both hosts reach; only the live side touches it.
-  // private: each host has its own copy, and does all I/O.
+  // private: each host has its own copy under the same path, and does all
+  // I/O; the backup's is a replica (replica_checksums.h).
   std::string mode = kShared;
+  // Of a shared disk: log: what the guest reads travels in the log. backup:
+  // the backup reads the image itself, and the primary's writes to a place
+  // that was read wait until it has.
+  std::string reads = kReadsFromLog;
 
   bool operator==(const Disk&) const = default;
 };
@@ -62,7 +72,12 @@ Status ValidateNic(const Nic& nic, size_t index);
 Status ValidateDisk(const Disk& disk, size_t index);
 
 // Blocking. This host's image: there, readable and writable, of the kind
-// that its path says, and in the format that was said. kInvalid otherwise.
+// that its path says, and in the format that was said. kInvalid otherwise. A
+// disk at a disk service is not looked at: the engine says what is wrong.
 Status CheckDisk(const Disk& disk);
+
+// Blocking. How large an image of this host is; kInvalid when it cannot be
+// opened, or is empty.
+Result<uint64_t> DiskBytes(const Disk& disk);
 
 }  // namespace ft::replay

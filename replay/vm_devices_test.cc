@@ -26,6 +26,7 @@ TEST(VmDevices, BothNicModelsAreValid) {
 TEST(VmDevices, DiskIsAnImageBehindOneOfTwoControllers) {
   const Disk good = {.path = "/srv/a b,c.img"};
   EXPECT_TRUE(ValidateDisk(good, 0).ok());
+  EXPECT_TRUE(ValidateDisk({.path = "nbd://10.0.0.5:10809/vm1"}, 0).ok());
   struct Case {
     void (*spoil)(Disk&);
     const char* expected;
@@ -33,12 +34,20 @@ TEST(VmDevices, DiskIsAnImageBehindOneOfTwoControllers) {
   const Case cases[] = {
       {[](Disk& disk) { disk.path = "vm1.img"; }, "disk 1: path \"vm1.img\""},
       {[](Disk& disk) { disk.path = ""; }, "disk 1: path \"\""},
+      {[](Disk& disk) { disk.path = "nbd://vm1"; },
+       "disk 1: path \"nbd://vm1\" names no disk of a disk service"},
       {[](Disk& disk) { disk.path = "/"; }, "disk 1: path \"/\""},
       {[](Disk& disk) { disk.path = "/srv/"; }, "disk 1: path \"/srv/\""},
       {[](Disk& disk) { disk.path = "/srv/a\n"; }, "disk 1: path"},
       {[](Disk& disk) { disk.format = "vmdk"; }, "disk 1: format \"vmdk\""},
       {[](Disk& disk) { disk.bus = "ide"; }, "disk 1: bus \"ide\""},
       {[](Disk& disk) { disk.mode = "both"; }, "disk 1: mode \"both\""},
+      {[](Disk& disk) { disk.reads = "x"; }, "disk 1: reads \"x\""},
+      {[](Disk& disk) {
+         disk.mode = kPrivate;
+         disk.reads = kReadsByBackup;
+       },
+       "disk 1: reads \"backup\" is for shared disks"},
   };
   for (const Case& c : cases) {
     Disk disk = good;
@@ -48,6 +57,20 @@ TEST(VmDevices, DiskIsAnImageBehindOneOfTwoControllers) {
     EXPECT_THAT(status.message(), HasSubstr(c.expected));
     EXPECT_NE(status.remedy(), "") << c.expected;
   }
+}
+
+TEST(VmDevices, PrivateDiskIsARawImageOfEachHost) {
+  Disk disk = {.path = "/srv/vm1.img", .mode = "private"};
+  EXPECT_TRUE(ValidateDisk(disk, 0).ok());
+  disk.path = "/dev/vg0/vm1";
+  EXPECT_TRUE(ValidateDisk(disk, 0).ok());
+  disk.path = "nbd://10.0.0.5:10809/vm1";
+  EXPECT_THAT(ValidateDisk(disk, 2).ToString(),
+              HasSubstr("disk 2: a disk at a disk service cannot be private; "
+                        "set mode = \"shared\""));
+  disk = {.path = "/srv/vm1.img", .format = "qcow2", .mode = "private"};
+  EXPECT_THAT(ValidateDisk(disk, 0).ToString(),
+              HasSubstr("compared and copied as raw images; convert"));
 }
 
 TEST(VmDevices, WhatIsBelowDevIsADevice) {
@@ -84,6 +107,16 @@ TEST_F(DiskImage, IsCheckedForBeingThere) {
               HasSubstr("is no image file"));
   EXPECT_THAT(CheckDisk({.path = "/dev/null"}).message(),
               HasSubstr("is no block device"));
+}
+
+TEST_F(DiskImage, HasASize) {
+  auto size = DiskBytes({.path = Write("raw", std::string(700, 'x'))});
+  ASSERT_TRUE(size.ok()) << size.status().ToString();
+  EXPECT_EQ(*size, 700u);
+  EXPECT_THAT(DiskBytes({.path = Write("none", "")}).status().ToString(),
+              HasSubstr("/none is empty; make it"));
+  EXPECT_THAT(DiskBytes({.path = directory_ + "/gone"}).status().message(),
+              HasSubstr("/gone: No such file"));
 }
 
 // Taken for raw, a guest could write itself a header that names any file of

@@ -17,7 +17,8 @@ readonly reports=${LOCKSTEP_REPORTS:?run ./lockstep bench}
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
 
 what=${1:-failover}
-[ "$what" = failover ] || die "no bench $what; there are: failover, engine"
+[ "$what" = failover ] ||
+  die "no bench $what; there are: failover, engine, disk"
 shift $(($# < 1 ? $# : 1))
 rows=()
 if [ "${1-}" = --json ]; then

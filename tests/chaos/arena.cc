@@ -43,7 +43,22 @@ void WriteClock(const bed::Host& host, int seconds) {
 
 }  // namespace
 
-Arena::Arena() : store_(bed_.dir() + "/store") {
+Arena::Arena(Storage storage) : store_(bed_.dir() + "/store") {
+  if (storage == Storage::kDiskService) {
+    MountTmpfs(bed_.storage().state_dir(), kStoreBytes);
+    disk_.emplace(bed_, bed::DiskKind::kShared);
+    disk_->Prepare();
+  } else {
+    MakeSharedDirectories();
+  }
+  for (const Side side : {Side::kA, Side::kB}) {
+    MountTmpfs(host(side).dir() + "/state", kStateBytes);
+    MountTmpfs(host(side).ring_dir(), kRingBytes);
+    WriteClock(host(side), 0);
+  }
+}
+
+void Arena::MakeSharedDirectories() {
   const std::string read_only = store_ + "-read-only";
   fs::create_directories(store_ + "-unmounted");
   fs::create_directories(read_only);
@@ -55,12 +70,17 @@ Arena::Arena() : store_(bed_.dir() + "/store") {
             mount(nullptr, read_only.c_str(), nullptr, kRemount, nullptr) == 0,
         "mount " + read_only);
   for (const Side side : {Side::kA, Side::kB}) {
-    MountTmpfs(host(side).dir() + "/state", kStateBytes);
-    MountTmpfs(host(side).ring_dir(), kRingBytes);
     SetStore(side, kStoreThere);
     host(side).options().shared_dir = host(side).dir() + "/shared";
-    WriteClock(host(side), 0);
   }
+}
+
+bed::VmOptions Arena::Vm() {
+  return disk_ ? disk_->Vm() : bed::VmOptions();
+}
+
+void Arena::StartService() {
+  if (!bed_.storage().running()) disk_->StartService();
 }
 
 void Arena::MountTmpfs(const std::string& directory, const char* size) {
@@ -122,16 +142,18 @@ void Arena::CopyEvidence(const std::string& directory) const {
   const auto how = fs::copy_options::recursive |
                    fs::copy_options::overwrite_existing |
                    fs::copy_options::copy_symlinks;
+  constexpr std::string_view kTooLarge = ".img";
   for (const auto& entry : fs::directory_iterator(bed_.dir())) {
     std::error_code ignored;  // sockets, and what just vanished
     const std::string name = entry.path().filename();
-    if (!name.starts_with("host")) {
+    if (!name.starts_with("host") && name != "storage") {
       fs::copy(entry.path(), directory + "/" + name, how, ignored);
       continue;
     }
     fs::create_directories(directory + "/" + name);
     for (const auto& part : fs::directory_iterator(entry.path())) {
       if (part.path().filename() == "run") continue;
+      if (part.path().extension() == kTooLarge) continue;
       fs::copy(part.path(),
                directory + "/" + name + "/" + part.path().filename().string(),
                how, ignored);

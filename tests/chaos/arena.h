@@ -12,12 +12,18 @@
 //     <bed>/hostA/clock       what libfaketime reads
 //     /dev/shm/.../hostA      tmpfs of its own, with the rings
 //
+// With a disk service there are no shared directories, but the storage host
+// (tests/system/storage_host.h), whose records are on a tmpfs, and the VM is a
+// Debian on a disk of it (story_disk.h).
+//
 // The mounts are the bed's (bed_ledger.h) and gone with it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "tests/chaos/fault.h"
+#include "tests/system/story_disk.h"
 #include "tests/system/testbed.h"
 
 namespace ft::chaos {
@@ -25,7 +31,10 @@ namespace ft::chaos {
 class Arena {
  public:
   // Builds the bed; no ftd yet. Throws BedError.
-  Arena();
+  explicit Arena(Storage storage);
+
+  // The VM that lives here.
+  bed::VmOptions Vm();
 
   bed::TestBed& bed() { return bed_; }
   bed::Host& host(bed::Side side) {
@@ -34,7 +43,11 @@ class Arena {
 
   // What this host's shared_dir is from now on.
   void SetStore(bed::Side side, StoreState state);
+  // The disk service: dead, or started again as a supervisor does.
+  void KillService() { bed_.storage().Kill(); }
+  void StartService();
   // Nothing can be written any more, not a block; or again.
+  void SetServiceFull(bool full) { SetFull(bed_.storage().state_dir(), full); }
   void SetStoreFull(bool full) { SetFull(store_, full); }
   void SetStateFull(bed::Side side, bool full) {
     SetFull(host(side).dir() + "/state", full);
@@ -53,11 +66,13 @@ class Arena {
   void CopyEvidence(const std::string& directory) const;
 
  private:
+  void MakeSharedDirectories();
   void MountTmpfs(const std::string& directory, const char* size);
   static void SetFull(const std::string& directory, bool full);
 
   bed::TestBed bed_;
   const std::string store_;
+  std::optional<bed::StoryDisk> disk_;
 };
 
 // The other one.

@@ -30,11 +30,11 @@ const Fault* ClockFaultOf(const Trial& trial) {
 
 void Campaign::MakeBed() {
   Discard();
-  arena_ = std::make_unique<Arena>();
+  arena_ = std::make_unique<Arena>(storage_);
   primary_ = Side::kA;
   runs_ = 0;
   arena_->bed().StartHosts();
-  arena_->bed().StartVm(arena_->bed().a());
+  arena_->bed().StartVm(arena_->bed().a(), arena_->Vm());
 }
 
 void Campaign::Discard() {

@@ -18,7 +18,8 @@ namespace ft::chaos {
 
 class Campaign {
  public:
-  explicit Campaign(uint64_t seed) : seed_(seed) {}
+  explicit Campaign(uint64_t seed, Storage storage = Storage::kDirectory)
+      : seed_(seed), storage_(storage) {}
 
   // A pair as `trial` wants it at its beginning: protected, or about to be;
   // with a stepped clock where it needs one; clients at work, all connections
@@ -53,6 +54,7 @@ class Campaign {
   void RestartFtd(bed::Side side);
 
   const uint64_t seed_;
+  const Storage storage_;
   int runs_ = 0;  // on this bed
   bed::Side primary_ = bed::Side::kA;
   std::unique_ptr<Arena> arena_;

@@ -22,6 +22,7 @@ struct Wishes {
   uint64_t seed = 1;
   bool resume = false;
   bool plan = false;
+  bool disk = false;
   std::string json_path = {};
   std::string state_path = "chaos.json";
   std::vector<std::string> faults = {};
@@ -36,13 +37,16 @@ Result<Record> Begin(const Wishes& wishes) {
   Record fresh = {.seed = wishes.seed,
                   .engine = fs::weakly_canonical(bed::EnginePath()),
                   .runs = wishes.runs};
-  if (wishes.faults.empty()) {
-    for (const FaultFacts& facts : AllFaults()) {
-      fresh.kinds.push_back(facts.kind);
-    }
-  }
+  if (wishes.disk) fresh.storage = Storage::kDiskService;
+  if (wishes.faults.empty()) fresh.kinds = FaultsWith(fresh.storage);
   for (const std::string& name : wishes.faults) {
-    fresh.kinds.push_back(*FaultFromName(name));
+    const FaultFacts& facts = FactsOf(*FaultFromName(name));
+    if (facts.storage.value_or(fresh.storage) != fresh.storage) {
+      return Status::Invalid(
+          name + " needs a " + Name(*facts.storage),
+          wishes.disk ? "leave --disk out" : "run it with --disk");
+    }
+    fresh.kinds.push_back(facts.kind);
   }
   if (!wishes.resume) return fresh;
   auto record = Read(wishes.state_path);
@@ -51,6 +55,11 @@ Result<Record> Begin(const Wishes& wishes) {
     return Status::Invalid("those runs were of " + record->engine,
                            "begin anew, without --resume");
   }
+  if (record->storage != fresh.storage) {
+    return Status::Invalid(
+        std::string("those runs were with a ") + Name(record->storage),
+        wishes.disk ? "leave --disk out" : "resume them with --disk");
+  }
   record->runs = wishes.runs;
   return record;
 }
@@ -58,7 +67,8 @@ Result<Record> Begin(const Wishes& wishes) {
 void SayHowToRepeat(const Record& record, const Trial& trial) {
   fmt::print("chaos:   again: ./lockstep chaos --seed {} --only {}",
              record.seed, trial.number);
-  if (record.kinds.size() < AllFaults().size()) {
+  if (record.storage == Storage::kDiskService) fmt::print(" --disk");
+  if (record.kinds.size() < FaultsWith(record.storage).size()) {
     for (const FaultKind kind : record.kinds) {
       fmt::print(" --fault {}", FactsOf(kind).name);
     }
@@ -98,7 +108,7 @@ int Play(Record& record, const Wishes& wishes) {
   fmt::print("chaos: seed {}, runs {} to {}, engine {}\n", record.seed, first,
              last, record.engine);
   std::fflush(stdout);
-  Campaign campaign(record.seed);
+  Campaign campaign(record.seed, record.storage);
   for (int number = first; number <= last; ++number) {
     const Trial trial = PlanTrial(record.seed, number, record.kinds);
     if (wishes.plan) {
@@ -147,6 +157,9 @@ int Main(int argc, char** argv) {
   app.add_option("--seed", wishes.seed, "of moments, durations, pairs (1)");
   app.add_option("--only", wishes.only, "this run alone, on a fresh bed");
   app.add_flag("--resume", wishes.resume, "go on where the last one ended");
+  app.add_flag("--disk", wishes.disk,
+               "the VM is a Debian on a disk service, which also has its "
+               "record; faults of the service as well");
   app.add_flag("--plan", wishes.plan, "say what would be done, and do nothing");
   app.add_option("--json", wishes.json_path, "write the results to this file");
   app.add_option("--state", wishes.state_path, "the file to resume from");

@@ -148,14 +148,16 @@ const std::vector<FaultFacts> kFaults = {
      .lasts_max_ms = 5000,
      .size_min = kStoreMissing,
      .size_max = kStoreReadOnly,
-     .parts = false},
+     .parts = false,
+     .storage = Storage::kDirectory},
     {.kind = kStoreFull,
      .name = "store-full",
      .family = Family::kStore,
      .targets = kBothSides,
      .lasts_min_ms = 200,
      .lasts_max_ms = 5000,
-     .parts = false},
+     .parts = false,
+     .storage = Storage::kDirectory},
     {.kind = kStateFull,
      .name = "state-full",
      .family = Family::kDisk,
@@ -170,6 +172,38 @@ const std::vector<FaultFacts> kFaults = {
      .lasts_min_ms = 500,
      .lasts_max_ms = 4000,
      .parts = false},
+    {.kind = kServiceKilled,
+     .name = "service-killed",
+     .family = Family::kService,
+     .targets = kBothSides,
+     .lasts_min_ms = 100,
+     .lasts_max_ms = 5000,
+     .parts = false,
+     .storage = Storage::kDiskService},
+    {.kind = kServiceStopped,
+     .name = "service-stopped",
+     .family = Family::kService,
+     .targets = kBothSides,
+     .lasts_min_ms = 100,
+     .lasts_max_ms = 5000,
+     .parts = false,
+     .storage = Storage::kDiskService},
+    {.kind = kServiceFull,
+     .name = "service-full",
+     .family = Family::kService,
+     .targets = kBothSides,
+     .lasts_min_ms = 200,
+     .lasts_max_ms = 5000,
+     .parts = false,
+     .storage = Storage::kDiskService},
+    {.kind = kSanCut,
+     .name = "san-cut",
+     .family = Family::kCable,
+     .targets = kEitherSide,
+     .lasts_min_ms = 100,
+     .lasts_max_ms = 5000,
+     .parts = false,
+     .storage = Storage::kDiskService},
     {.kind = kClockStep,
      .name = "clock-step",
      .family = Family::kClock,
@@ -195,6 +229,18 @@ bool SameHost(Target one, Target other) {
 }  // namespace
 
 std::span<const FaultFacts> AllFaults() { return kFaults; }
+
+const char* Name(Storage storage) {
+  return storage == Storage::kDirectory ? "directory" : "disk-service";
+}
+
+std::vector<FaultKind> FaultsWith(Storage storage) {
+  std::vector<FaultKind> kinds;
+  for (const FaultFacts& facts : kFaults) {
+    if (facts.storage.value_or(storage) == storage) kinds.push_back(facts.kind);
+  }
+  return kinds;
+}
 
 const FaultFacts& FactsOf(FaultKind kind) {
   return *std::ranges::find(kFaults, kind, &FaultFacts::kind);
@@ -241,8 +287,8 @@ std::string Text(const Fault& fault) {
 bool Compatible(const Fault& one, const Fault& other) {
   const Family a = FactsOf(one.kind).family, b = FactsOf(other.kind).family;
   if (a != b) return true;
-  // One cable, one store, one operator for both; a process is killed or
-  // stopped on one host without the other.
+  // One cable, one store, one service, one operator for both; a process is
+  // killed or stopped on one host without the other.
   const bool of_host =
       a == Family::kKill || a == Family::kPause || a == Family::kDisk;
   if (a == Family::kClock) return one.target != other.target;

@@ -43,6 +43,11 @@ enum class FaultKind {
   kStoreFull,  // no block is left on it, for both hosts
   kStateFull,  // no block is left on the host's state_dir
   kRingsFull,  // no block is left on the host's ring_dir
+  // The storage host: its disk service has the VM's disk and its record.
+  kServiceKilled,   // SIGKILL, started again later
+  kServiceStopped,  // SIGSTOP, SIGCONT later
+  kServiceFull,     // no block is left for its records; started again later
+  kSanCut,          // the host's cable to it is pulled
   // The wall clock of ftd and of what it starts leaps by `size` seconds.
   kClockStep,
   // Not a fault: the operator moves the VM (ftctl failover). For something
@@ -61,8 +66,22 @@ enum StoreState {
   kStoreReadOnly = 3,
 };
 
+// Where the test-and-set is: in a directory, the VM has no disk; or at a disk
+// service, which has the VM's disk as well.
+enum class Storage { kDirectory, kDiskService };
+const char* Name(Storage storage);
+
 // Two faults of one family on one host would undo each other.
-enum class Family { kKill, kPause, kCable, kStore, kDisk, kClock, kOperator };
+enum class Family {
+  kKill,
+  kPause,
+  kCable,
+  kStore,
+  kDisk,
+  kService,
+  kClock,
+  kOperator
+};
 
 struct FaultFacts {
   FaultKind kind;
@@ -83,9 +102,13 @@ struct FaultFacts {
   // It may end the protection, or keep a backup from being made: from then
   // on there is one copy of the VM only.
   bool parts = true;
+  // What it needs to fall on.
+  std::optional<Storage> storage = {};
 };
 
 std::span<const FaultFacts> AllFaults();
+// Those that can happen there, in the table's order.
+std::vector<FaultKind> FaultsWith(Storage storage);
 const FaultFacts& FactsOf(FaultKind kind);
 // Nothing for a word that is none.
 std::optional<FaultKind> FaultFromName(const std::string& name);

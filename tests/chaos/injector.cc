@@ -75,6 +75,8 @@ void Injector::Begin(const Fault& fault) {
     case Family::kStore:
     case Family::kDisk:
       return BeginStorage(fault);
+    case Family::kService:
+      return BeginService(fault);
     case Family::kClock:
       return arena_.StepClock(SideOf(fault), fault.size);
     case Family::kOperator:
@@ -131,8 +133,9 @@ void Injector::BeginCable(const Fault& fault) {
   const bool entries = side == primary_;
   switch (fault.kind) {
     case kHostCut:
-      network.Cut(side, Cable::kUplink);
-      return network.Cut(side, Cable::kLog);
+      return arena_.bed().Isolate(side);
+    case kSanCut:
+      return network.Cut(side, Cable::kSan);
     case kUplinkCut:
       return network.Cut(side, Cable::kUplink);
     case kLogCut:
@@ -173,6 +176,17 @@ void Injector::BeginStorage(const Fault& fault) {
   }
 }
 
+void Injector::BeginService(const Fault& fault) {
+  switch (fault.kind) {
+    case kServiceKilled:
+      return arena_.KillService();
+    case kServiceFull:
+      return arena_.SetServiceFull(true);
+    default:
+      return arena_.bed().storage().Signal(SIGSTOP);
+  }
+}
+
 void Injector::End(const Fault& fault) {
   std::erase(in_force_, &fault);
   const Side side = SideOf(fault);
@@ -194,8 +208,17 @@ void Injector::End(const Fault& fault) {
     case kHostCut:
     case kUplinkCut:
     case kLogCut:
+    case kSanCut:
+      arena_.bed().network().Restore(side, Cable::kSan);
       arena_.bed().network().Restore(side, Cable::kUplink);
       return arena_.bed().network().Restore(side, Cable::kLog);
+    case kServiceKilled:
+      return arena_.StartService();
+    case kServiceFull:
+      arena_.SetServiceFull(false);
+      return arena_.StartService();
+    case kServiceStopped:
+      return arena_.bed().storage().Signal(SIGCONT);
     case kStoreGone:
       for (const Side gone : SidesOf(fault)) {
         arena_.SetStore(gone, kStoreThere);

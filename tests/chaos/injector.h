@@ -47,6 +47,7 @@ class Injector {
   void BeginProcess(const Fault& fault);
   void BeginCable(const Fault& fault);
   void BeginStorage(const Fault& fault);
+  void BeginService(const Fault& fault);
   void Signal(const Fault& fault, int signal);
   void Starve(const Fault& fault);
   void CheckInjected(const Fault& fault);

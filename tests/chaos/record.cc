@@ -187,6 +187,7 @@ json::object ToJson(const Record& record) {
   return {{"seed", record.seed},
           {"engine", record.engine},
           {"runs", record.runs},
+          {"storage", Name(record.storage)},
           {"kept", record.count(Judgement::kKept)},
           {"lost", record.count(Judgement::kLost)},
           {"broken", record.count(Judgement::kBroken)},
@@ -202,6 +203,9 @@ Result<Record> FromJson(const json::value& value) {
                      .engine = json::value_to<std::string>(value.at("engine")),
                      .runs = value.at("runs").to_number<int>(),
                      .results = value.at("results").as_array()};
+    if (Is(value, "storage", Name(Storage::kDiskService))) {
+      record.storage = Storage::kDiskService;
+    }
     for (const json::value& name : value.at("kinds").as_array()) {
       const std::string text(name.as_string());
       const auto kind = FaultFromName(text);

@@ -4,7 +4,7 @@
 // every run: hours of it may be interrupted and resumed.
 //
 //     {"seed": 1, "engine": "...", "runs": 200, "kept": 190, "lost": 9,
-//      "broken": 1, "kinds": ["engine-killed", ...],
+//      "broken": 1, "storage": "directory", "kinds": ["engine-killed", ...],
 //      "rows": [...], "blackouts": [...],
 //      "results": [{"run": 1, "label": "ftd-killed primary",
 //                   "plan": "protected: ...", "judgement": "kept", ...}]}
@@ -41,6 +41,7 @@ struct Record {
   // Of which engine; what one engine has shown says nothing about another.
   std::string engine = {};
   int runs = 0;  // asked for
+  Storage storage = Storage::kDirectory;
   std::vector<FaultKind> kinds = {};
   boost::json::array results = {};
 

@@ -35,6 +35,7 @@ void CheckMessage(const json::value& message) {
   const json::object* data = message.if_object();
   if (data == nullptr) return;
   CheckOne(ParseCloneEvent(*data));
+  CheckOne(ParseReplicaEvent(*data));
   CheckOne(ParseLiveEvent(*data));
   (void)ParseDivergence(*data);
 }

@@ -21,6 +21,7 @@ FT_FUZZ_TARGET(saved_state, input) {
   FT_CHECK(again->condition.epoch == state->condition.epoch);
   FT_CHECK(again->condition.peer == state->condition.peer);
   FT_CHECK(again->engine_pid == state->engine_pid);
+  FT_CHECK(again->disks == state->disks);
   (void)IsoTime(state->condition.since_ms);
 }
 

@@ -9,9 +9,9 @@
 #   build_extra.sh compile    gcc, binutils and the C library's headers
 #   build_extra.sh torture    stress-ng, and edges.c
 #   build_extra.sh devices    modules for e1000, ext4, USB tablet, PS/2 mouse,
-#                             display; disk.c, input.c. Debian's cloud kernel
-#                             has none of them, so this comes with the one for
-#                             all machines
+#                             display; disk.c, input.c, stamps.c. Debian's
+#                             cloud kernel has none of them, so this comes with
+#                             the one for all machines
 #
 # What comes out, under ${LOCKSTEP_CACHE:-~/.cache/lockstep}/guest:
 #
@@ -34,7 +34,7 @@ readonly modules=(
 
 recipe_hash() {
   cat "$here/build_extra.sh" "$here/packages.sh" "$here/compile.awk" \
-    "$here"/{disk,edges,input}.c |
+    "$here"/{disk,edges,input,stamps}.c |
     sha256sum | cut -c1-16
 }
 
@@ -90,7 +90,7 @@ make_devices() {
   install_modules order.video bochs
   cp "$work"/packages/boot/vmlinuz-* "${extra%.gz}.vmlinuz"
   mkdir -p "$work/tree/bin"
-  for program in disk input; do
+  for program in disk input stamps; do
     run "compiling $program" cc -O1 -static -s -o "$work/tree/bin/$program" \
       "$here/$program.c"
   done

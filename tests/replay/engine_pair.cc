@@ -59,7 +59,8 @@ std::string Number(uint64_t number) { return std::to_string(number); }
 std::string WithoutFilter(const std::string& argument) {
   const std::string filter = "driver=ft,";
   if (!argument.starts_with(filter)) return argument;
-  return "driver=raw," + argument.substr(filter.size());
+  const size_t end = argument.find(",mode=");
+  return "driver=raw," + argument.substr(filter.size(), end - filter.size());
 }
 
 // The same machine without instruction counting, recording and output rule.
@@ -88,6 +89,9 @@ class EnginePair::Listener : public EngineListener {
   Listener(EnginePair& pair, Machine& machine)
       : pair_(pair), machine_(machine) {}
   void OnFollow(uint64_t position) override { pair_.followed_ = position; }
+  void OnReplicaProgress(const ReplicaProgress& progress) override {
+    pair_.replica_ = progress;
+  }
   void OnDivergence(const Divergence& divergence) override {
     pair_.divergence_ = divergence;
     if (pair_.pair_options_.may_diverge) return;
@@ -194,7 +198,9 @@ EngineOptions EnginePair::OptionsFor(const std::string& who) const {
                         .bridge = kBridge}};
     options.taps = {"ft-" + who.substr(0, 1) + "-0"};
   }
-  options.vm.disks = pair_options_.disks;
+  const bool own = who == "backup" && !pair_options_.backup_disks.empty();
+  options.vm.disks = own ? pair_options_.backup_disks : pair_options_.disks;
+  options.writer = {.host = who == "primary" ? "hostA" : "hostB", .epoch = 1};
   options.vm.video = pair_options_.video;
   options.vm.tablet = pair_options_.tablet;
   options.vm.serial_input = pair_options_.serial_input;
@@ -290,8 +296,8 @@ bool EnginePair::PrepareBackup() {
 
 bool EnginePair::Clone() {
   if (!backup_.engine && !PrepareBackup()) return false;
-  auto clone =
-      Await(primary_.engine->Clone("127.0.0.1", clone_port_, kCloneTimeout));
+  auto clone = Await(primary_.engine->Clone(
+      "127.0.0.1", clone_port_, kCloneTimeout, pair_options_.clone));
   if (!Report("clone", clone.status()).ok()) return false;
   clone_ = *clone;
   primary_.engine->ring().SetDenseDigests(pair_options_.dense);
@@ -308,6 +314,7 @@ bool EnginePair::Clone() {
     return false;
   }
   Spawn(carrier_->Carry(), "carrier");
+  Spawn(carrier_->Follow(), "follower");
   return true;
 }
 

@@ -75,9 +75,11 @@ struct PairOptions {
   // Of the guest's directory.
   std::string kernel = "vmlinuz";
   std::string initrd = "initrd.gz";
-  // As in VmDefinition. Both engines open the same images.
+  // As in VmDefinition. Both engines open the same images, unless the backup
+  // has its own.
   std::string nic_model = kVirtioNet;
   std::vector<Disk> disks = {};
+  std::vector<Disk> backup_disks = {};
   std::string video = kNoVideo;
   bool tablet = false;
   bool serial_input = false;
@@ -86,6 +88,8 @@ struct PairOptions {
   bool archive = false;
   // LogRing::SetDenseDigests.
   bool dense = false;
+  // For Clone().
+  CloneOptions clone = {};
   // Programs that are no tests have their own way to say it.
   std::function<void(const std::string&)> fail = FailTest;
 };
@@ -148,6 +152,10 @@ class EnginePair {
   // The last divergence that the backup reported.
   const std::optional<Divergence>& divergence() const { return divergence_; }
   const CloneResult& clone_result() const { return clone_; }
+  // The last that the primary said of a private disk while it was cloned.
+  const std::optional<ReplicaProgress>& replica() const { return replica_; }
+  // Where a backup that PrepareBackup() started listens.
+  uint16_t clone_port() const { return clone_port_; }
   // The end of the log that was carried so far. After Clone().
   uint64_t carried() const {
     return recorder_ ? recorder_->carried() : carrier_->carried();
@@ -241,6 +249,7 @@ class EnginePair {
   CloneResult clone_;
   std::optional<uint64_t> followed_;  // FT_FOLLOW's position
   std::optional<Divergence> divergence_;
+  std::optional<ReplicaProgress> replica_;
   uint16_t clone_port_ = 0;
   std::optional<LogCarrier> carrier_;    // from the clone on
   std::optional<LogRecorder> recorder_;  // instead, when recording

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/replay/log_carrier.h"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "logchannel/archived_log.h"
@@ -18,6 +20,7 @@ LogCarrier::LogCarrier(End primary, End backup, uint64_t position, bool archive)
       streaming_(!archive),
       first_(position),
       carried_(position),
+      followed_(position),
       fed_(position) {}
 
 asio::awaitable<void> LogCarrier::Carry() {
@@ -49,8 +52,11 @@ asio::awaitable<bool> LogCarrier::ToBackup(uint64_t position,
     const Result<bool> fed = to.AppendEntries(position, entries);
     FT_CHECK(fed.ok()) << fed.status().message();
     if (*fed) break;
-    co_await backup_.bell.WaitUntil(
-        [&] { return stopping_ || to.free_bytes() >= entries.size(); });
+    asio::steady_timer room(co_await asio::this_coro::executor,
+                            asio::steady_timer::time_point::max());
+    room_ = &room;
+    co_await room.async_wait(asio::as_tuple(asio::use_awaitable));
+    room_ = nullptr;
   }
   if (stopping_) co_return false;
   to.SetPeerReleased(primary_.ring.released());
@@ -69,6 +75,18 @@ asio::awaitable<void> LogCarrier::Feed(uint64_t until) {
   if (until == kEverything) streaming_ = true;
 }
 
+asio::awaitable<void> LogCarrier::Follow() {
+  auto& ring = backup_.ring;
+  while (co_await backup_.bell.WaitUntil(
+      [&] { return stopping_ || ring.consumed() != followed_; })) {
+    if (stopping_) co_return;
+    followed_ = ring.consumed();
+    primary_.ring.SetReplayed(followed_);
+    if (room_ != nullptr) room_->cancel();
+    co_await asio::post(asio::use_awaitable);
+  }
+}
+
 void LogCarrier::SetCarrying(bool on) {
   carrying_ = on;
   primary_.bell.Wake();
@@ -76,6 +94,7 @@ void LogCarrier::SetCarrying(bool on) {
 
 void LogCarrier::Stop() {
   stopping_ = true;
+  if (room_ != nullptr) room_->cancel();
   primary_.bell.Cancel();
   backup_.bell.Cancel();
 }

@@ -6,12 +6,15 @@
 //
 //     primary's ring --Carry--> backup's ring                  streamed
 //     primary's ring --Carry--> archive --Feed--> backup's ring    archived
+//     primary's ring <-------Follow-------------- backup's ring    how far it
+//     is
 //
 // Fed to its end, an archived log streams from then on. Used from one thread;
-// the two coroutines are spawned by the owner, who outlives them.
+// the coroutines are spawned by the owner, who outlives them.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -43,10 +46,13 @@ class LogCarrier {
   // until the archive's end, and then what is carried streams.
   boost::asio::awaitable<void> Feed(uint64_t until);
   static constexpr uint64_t kEverything = UINT64_MAX;
+  // Until Stop(): tells the primary what the backup has carried out. To run
+  // whenever one of the others does: nobody else hears the backup's bell.
+  boost::asio::awaitable<void> Follow();
 
   // While off, the backup gets nothing and acknowledges nothing.
   void SetCarrying(bool on);
-  // Both coroutines end soon.
+  // All coroutines end soon.
   void Stop();
 
   // The end of what was taken from the primary and acknowledged to it: it is
@@ -68,6 +74,8 @@ class LogCarrier {
   bool stopping_ = false;
   const uint64_t first_;  // where the log begins
   uint64_t carried_;
+  uint64_t followed_;                          // that the primary was told
+  boost::asio::steady_timer* room_ = nullptr;  // who waits for room waits on it
   std::deque<std::vector<std::byte>> archive_;  // as each read found it
   size_t fed_pieces_ = 0;                       // of the archive
   uint64_t fed_;                                // their end

@@ -48,7 +48,7 @@ class BedTest : public ::testing::Test {
 class Traces {
  public:
   explicit Traces(const std::string& run) {
-    for (const char* name_space : {"-a", "-b", "-c", "-s"}) {
+    for (const char* name_space : {"-a", "-b", "-c", "-d", "-s"}) {
       paths_.push_back("/run/netns/" + run + name_space);
     }
     for (const char* host : {"-hostA", "-hostB"}) {

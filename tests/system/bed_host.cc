@@ -49,21 +49,32 @@ std::string Host::Config() const {
   const std::string peer_name = peer == Side::kA ? "hostA" : "hostB";
   const std::string engine =
       options_.engine.empty() ? EnginePath() : options_.engine;
+  const std::string store =
+      options_.fencing.empty() ? "\nshared_dir = " + Quoted(options_.shared_dir)
+                               : "";
   return "host = " + Quoted(name_) +                           //
          "\nstate_dir = " + Quoted(dir_ + "/state") +          //
          "\nrun_dir = " + Quoted(dir_ + "/run") +              //
          "\nring_dir = " + Quoted(ring_dir_) +                 //
-         "\nengine = " + Quoted(engine) +                      //
-         "\nshared_dir = " + Quoted(options_.shared_dir) +     //
+         "\nengine = " + Quoted(engine) + store +              //
          "\nlisten = " + Quoted(Network::LogAddress(side_)) +  //
          "\nuplink = \"eth0\"\n\n[hosts." + peer_name +        //
-         "]\naddress = " + Quoted(Network::LogAddress(peer)) + "\n";
+         "]\naddress = " + Quoted(Network::LogAddress(peer)) + "\n\n" +
+         options_.fencing;
 }
 
 void Host::LaunchFtd() {
   if (ftd_running()) throw BedError(name_ + ": its ftd runs already");
   std::ofstream(config_path()) << Config();
-  std::vector<std::string> argv = {"env"};
+  std::vector<std::string> argv;
+  if (options_.private_directory) {
+    fs::create_directories(private_path());
+    fs::create_directories(own_private_path());
+    // `ip netns exec` has given it mounts of its own.
+    argv = {"sh", "-c", "mount --bind \"$0\" \"$1\" && shift && exec \"$@\"",
+            own_private_path(), private_path()};
+  }
+  argv.push_back("env");
   argv.insert(argv.end(), options_.environment.begin(),
               options_.environment.end());
   argv.insert(argv.end(), {FtdPath(), "--config", config_path()});
@@ -131,9 +142,13 @@ json::value Host::Status(const std::string& vm) const {
   return nullptr;
 }
 
-std::string Host::GuestPanic(const std::string& vm) const {
+std::string Host::Console(const std::string& vm) const {
   std::ifstream file(dir_ + "/state/vms/" + vm + "/console.log");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string Host::GuestPanic(const std::string& vm) const {
+  const std::string text = Console(vm);
   const size_t at = text.find("Kernel panic");
   return at == std::string::npos ? "" : text.substr(at);
 }

@@ -31,6 +31,11 @@ struct FtctlResult : CommandResult {
 struct HostOptions {
   std::string engine;      // default: the bed's engine
   std::string shared_dir;  // default: the bed's shared directory
+  // Instead of shared_dir: a table [fencing], as TOML.
+  std::string fencing{};
+  // Its ftd and engines see a directory of the host's own under the path that
+  // all hosts have for it: private_path().
+  bool private_directory = false;
   // "NAME=VALUE", of ftd and of the engines that it starts.
   std::vector<std::string> environment{};
 };
@@ -85,6 +90,12 @@ class Host {
   // What is left of a host that lost its power: ftd first, so that it does
   // not live to see its engine die.
   void KillBoth(const std::string& vm);
+
+  // What lies under private_path() of every host, and where it is in truth.
+  std::string private_path() const { return bed_dir_ + "/private"; }
+  std::string own_private_path() const { return dir_ + "/private"; }
+  // The guest's serial console while it ran here.
+  std::string Console(const std::string& vm) const;
 
   std::string config_path() const { return dir_ + "/ftd.toml"; }
   std::string socket_path() const { return dir_ + "/run/ftd.sock"; }

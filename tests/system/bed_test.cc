@@ -32,6 +32,7 @@ TEST_F(Bed, HostsAndClientHearEachOther) {
   const std::string a = network.HostNamespace(Side::kA);
   EXPECT_TRUE(Hears(a, "10.77.0.2"));
   EXPECT_TRUE(Hears(a, "10.78.0.2"));
+  EXPECT_TRUE(Hears(a, kStorageAddress));
   EXPECT_TRUE(Hears(network.ClientNamespace(), "10.77.0.1"));
   EXPECT_TRUE(Hears(network.ClientNamespace(), "10.77.0.2"));
 }
@@ -45,6 +46,15 @@ TEST_F(Bed, CutLogLink_LeavesTheUplink) {
   // The kernel takes up to a second to believe in a carrier again.
   EXPECT_TRUE(
       Eventually(milliseconds(5000), [&] { return Hears(a, "10.78.0.2"); }));
+}
+
+TEST_F(Bed, CutSan_LeavesTheOtherHostItsStorage) {
+  Network& network = bed().network();
+  const std::string a = network.HostNamespace(Side::kA);
+  network.Cut(Side::kA, Cable::kSan);
+  EXPECT_FALSE(Hears(a, kStorageAddress));
+  EXPECT_TRUE(Hears(a, "10.78.0.2"));
+  EXPECT_TRUE(Hears(network.HostNamespace(Side::kB), kStorageAddress));
 }
 
 TEST_F(Bed, IsolatedHost_SeesItsCarrierGo) {

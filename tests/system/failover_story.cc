@@ -2,6 +2,7 @@
 #include "tests/system/failover_story.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 namespace ft::bed {
@@ -31,6 +32,10 @@ const NamedFault& Named(Fault fault) {
 // that a late failover is told from none at all.
 constexpr milliseconds kServedAgain{30000};
 
+// From a start to Redis, and from its end to the machine's: seconds.
+constexpr milliseconds kBootsWithin{60000};
+constexpr milliseconds kSwitchesOffWithin{30000};
+
 json::object AsObject(const json::value& value) {
   return value.is_object() ? value.as_object() : json::object();
 }
@@ -56,7 +61,9 @@ std::string Because(const json::object& vm) {
 class Teller {
  public:
   Teller(TestBed& bed, const StoryOptions& options)
-      : bed_(bed), options_(options) {}
+      : bed_(bed), options_(options) {
+    if (options.disk != DiskKind::kNone) disk_.emplace(bed, options.disk);
+  }
 
   StoryResult Tell() {
     SetTheStage();
@@ -70,6 +77,12 @@ class Teller {
     BringBack();
     ReadBack();
     Judge();
+    if (disk_) {
+      CutPower();
+      ReadFromDisk();
+      SwitchOff();
+    }
+    JudgeGuest();
     return std::move(result_);
   }
 
@@ -86,9 +99,16 @@ class Teller {
   }
 
   void SetTheStage() {
+    VmOptions vm;
+    if (disk_) {
+      disk_->Prepare();
+      Step("storage", disk_->Describe());
+      vm = disk_->Vm();
+    }
+    vm.memory_mib = options_.memory_mib;
     bed_.StartHosts();
     Step("hosts", "ftd runs on hostA and hostB");
-    bed_.StartVm(bed_.a(), {.memory_mib = options_.memory_mib});
+    bed_.StartVm(bed_.a(), vm);
     Step("hostA", "vm1 runs, its Redis answers");
     WriterOptions writer;
     writer.depth = options_.depth;
@@ -217,11 +237,6 @@ class Teller {
 
   void Judge() {
     const WriterReport& writer = result_.writer;
-    for (const Host* host : {&bed_.a(), &bed_.b()}) {
-      const std::string panic = host->GuestPanic(kVm);
-      Promise(panic.empty(), "the guest panicked on " + host->name() + ": " +
-                                 panic.substr(0, panic.find('\n')));
-    }
     Promise(writer.connection_survived,
             "the connection did not survive: " + writer.error);
     Promise(writer.read_back, "the writes could not be read back");
@@ -241,9 +256,76 @@ class Teller {
             "the guest answered no ping at all");
   }
 
+  // The console of a host where the VM is started again begins anew.
+  void JudgeGuest() {
+    for (const Host* host : {&bed_.a(), &bed_.b()}) {
+      const std::string panic = host->GuestPanic(kVm);
+      Promise(panic.empty(), "the guest panicked on " + host->name() + ": " +
+                                 panic.substr(0, panic.find('\n')));
+    }
+  }
+
+  // What the guest had in memory only is gone; the disk has to do.
+  void CutPower() {
+    JudgeGuest();
+    Host& b = bed_.b();
+    b.KillBoth(kVm);
+    Eventually(milliseconds(5000), [&] { return b.Engines().empty(); });
+    b.StartFtd();
+    FtctlResult start;
+    // It may still be finding out how it was left.
+    Eventually(milliseconds(10000), [&] {
+      start = b.Ftctl({"start", kVm});
+      return start.ok();
+    });
+    const bool serves =
+        start.ok() && bed_.WaitForRedis(kBootsWithin, kGuestAddress);
+    Step("hostB", serves ? "loses its power too; vm1 is started from its disk"
+                         : "loses its power too; vm1 does not start again");
+    Promise(start.ok(), "vm1 cannot be started from its disk: " + start.err);
+    Promise(serves || !start.ok(),
+            "vm1 was started from its disk, its Redis does not answer");
+    restarted_ = serves;
+  }
+
+  void ReadFromDisk() {
+    if (!restarted_) return;
+    WriterReport& report = result_.from_disk;
+    report = bed_.ReadAgain(result_.writer.acknowledged_writes);
+    Step("client", "read back " + std::to_string(report.acknowledged_writes) +
+                       " writes that were on the disk");
+    Promise(report.read_back,
+            "the disk's writes could not be read back: " + report.error);
+    Promise(report.lost_writes == 0,
+            std::to_string(report.lost_writes) +
+                " acknowledged writes are not on the disk");
+    Promise(report.wrong_values == 0, std::to_string(report.wrong_values) +
+                                          " values on the disk are wrong");
+  }
+
+  void SwitchOff() {
+    if (!restarted_) return;
+    // No answer is its success.
+    Run(Network::Inside(bed_.network().ClientNamespace(),
+                        {"redis-cli", "-h", kGuestAddress, "shutdown"}));
+    const bool off = Eventually(kSwitchesOffWithin,
+                                [&] { return bed_.b().Engines().empty(); });
+    Promise(off, "the guest did not switch itself off");
+    if (!off) return;
+    // With -n nothing is repaired, nor is the journal replayed.
+    const CommandResult fsck =
+        Run({"e2fsck", "-fn", disk_->ImageOfB()}, {.timeout = kBootsWithin});
+    result_.file_system_clean = fsck.ok();
+    Step("guest", std::string("switches itself off; its file system is ") +
+                      (fsck.ok() ? "clean" : "not clean"));
+    Promise(fsck.ok(), "e2fsck: " + fsck.out + fsck.err);
+  }
+
   TestBed& bed_;
   const StoryOptions& options_;
+  std::optional<StoryDisk> disk_;
   StoryResult result_;
+  bool restarted_ = false;
   std::unique_ptr<WriterProcess> writer_;
   Clock::time_point step_began_ = Clock::now();
 };
@@ -268,6 +350,14 @@ json::object StoryResult::ToJson(const StoryOptions& options) const {
   out["fault"] = FaultName(options.fault);
   out["engine"] = engine;
   out["memory_mib"] = options.memory_mib;
+  out["disk"] = DiskKindName(options.disk);
+  if (options.disk != DiskKind::kNone) {
+    out["writes_on_disk"] =
+        from_disk.acknowledged_writes - from_disk.lost_writes;
+    out["lost_on_disk"] = from_disk.lost_writes;
+    out["wrong_on_disk"] = from_disk.wrong_values;
+    out["file_system_clean"] = file_system_clean;
+  }
   out["acknowledged_writes"] = writer.acknowledged_writes;
   out["lost_writes"] = writer.lost_writes;
   out["wrong_values"] = writer.wrong_values;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The story that the demo tells and the system tests check: a protected VM
-// under write load, a fault, and what was promised about it.
+// under write load, a fault, and what was promised about it. With a disk it
+// goes on: the surviving host loses its power too, the VM is started from what
+// is on the disk, every acknowledged write is read back from there, and when
+// the guest has switched itself off its file system is clean.
 #pragma once
 
 #include <boost/json.hpp>
@@ -9,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/system/story_disk.h"
 #include "tests/system/testbed.h"
 
 namespace ft::bed {
@@ -27,6 +31,7 @@ std::string FaultName(Fault fault);
 
 struct StoryOptions {
   Fault fault = Fault::kHost;
+  DiskKind disk = DiskKind::kNone;
   int memory_mib = 256;
   milliseconds before{3000};  // protected and under load, before the fault
   milliseconds after{3000};   // and after the failover
@@ -49,6 +54,9 @@ struct StoryResult {
   boost::json::object after;
   int live_sides = 0;
   std::string engine;
+  // With a disk: what was there after a start from it, and e2fsck's word.
+  WriterReport from_disk;
+  bool file_system_clean = false;
   // One line per promise that was broken; empty is success.
   std::vector<std::string> broken;
   // What the demo writes as JSON (README.md lists the fields).

@@ -29,14 +29,32 @@ std::string NewBridge(const char* name) {
          bridge + " up\n";
 }
 
+std::string SanAddress(Side side) {
+  return side == Side::kA ? "10.79.0.1" : "10.79.0.2";
+}
+
+const char* BridgeOf(Cable cable) {
+  switch (cable) {
+    case Cable::kUplink:
+      return "lan";
+    case Cable::kLog:
+      return "log";
+    case Cable::kSan:
+      break;
+  }
+  return "san";
+}
+
 std::string HostCommands(Side side) {
   return "link set lo up\n" + NewBridge("br0") +
          "link set eth0 master br0\n"
          "link set eth0 up\n"
          "link set log0 up\n"
+         "link set san0 up\n"
          "addr add " +
          Network::LanAddress(side) + "/24 dev br0\naddr add " +
-         Network::LogAddress(side) + "/24 dev log0\n";
+         Network::LogAddress(side) + "/24 dev log0\naddr add " +
+         SanAddress(side) + "/24 dev san0\n";
 }
 
 // Router solicitations and multicast reports would only blur the traces.
@@ -58,18 +76,26 @@ Network::Network(const std::string& run, BedLedger& ledger) : run_(run) {
   const std::string a = HostNamespace(Side::kA);
   const std::string b = HostNamespace(Side::kB);
   IpBatch(SwitchNamespace(),
-          NewBridge("lan") + NewBridge("log") +
+          NewBridge("lan") + NewBridge("log") + NewBridge("san") +
               PlugIn("lan-a", "lan", a, "eth0") +
               PlugIn("lan-b", "lan", b, "eth0") +
               PlugIn("lan-c", "lan", ClientNamespace(), "eth0") +
               PlugIn("log-a", "log", a, "log0") +
-              PlugIn("log-b", "log", b, "log0"));
+              PlugIn("log-b", "log", b, "log0") +
+              PlugIn("san-a", "san", a, "san0") +
+              PlugIn("san-b", "san", b, "san0") +
+              PlugIn("san-d", "san", StorageNamespace(), "san0"));
   IpBatch(a, HostCommands(Side::kA));
   IpBatch(b, HostCommands(Side::kB));
   IpBatch(ClientNamespace(),
           "link set lo up\n"
           "link set eth0 up\n"
           "addr add 10.77.0.9/24 dev eth0\n");
+  IpBatch(StorageNamespace(),
+          "link set lo up\n"
+          "link set san0 up\n"
+          "addr add " +
+              std::string(kStorageAddress) + "/24 dev san0\n");
 }
 
 std::string Network::HostNamespace(Side side) const {
@@ -78,7 +104,7 @@ std::string Network::HostNamespace(Side side) const {
 
 std::vector<std::string> Network::Namespaces() const {
   return {HostNamespace(Side::kA), HostNamespace(Side::kB), ClientNamespace(),
-          SwitchNamespace()};
+          StorageNamespace(), SwitchNamespace()};
 }
 
 std::string Network::LanAddress(Side side) {
@@ -97,12 +123,12 @@ void Network::RestoreAll() {
   for (Side side : {Side::kA, Side::kB}) {
     Restore(side, Cable::kUplink);
     Restore(side, Cable::kLog);
+    Restore(side, Cable::kSan);
   }
 }
 
 std::string Network::Port(Side side, Cable cable) {
-  return std::string(cable == Cable::kUplink ? "lan-" : "log-") +
-         SideLetter(side);
+  return std::string(BridgeOf(cable)) + "-" + SideLetter(side);
 }
 
 void Network::SetPort(Side side, Cable cable, const char* state) {

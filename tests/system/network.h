@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The bed's network: two hosts, a client and a switch, each a network
-// namespace of its own. Nothing of it touches the machine's own network.
+// The bed's network: two hosts, a client, a storage host and a switch, each
+// a network namespace of its own. Nothing of it touches the machine's own
+// network.
 //
 //      <run>-a                 <run>-b                 <run>-c
 //   +------------------+    +------------------+    +---------------+
@@ -9,18 +10,23 @@
 //   |    |             |    |    |             |    |               |
 //   |   br0 10.77.0.1  |    |   br0 10.77.0.2  |    |               |
 //   |    |             |    |    |             |    |               |
-//   |   eth0    log0   |    |   eth0    log0   |    |  eth0         |
-//   +----|-------|-----+    +----|-------|-----+    +----|----------+
-//        |       |10.78.0.1      |       |10.78.0.2      |10.77.0.9
-//   +----|-------|---------------|-------|---------------|----------+
-//   |   lan ----(-------------- lan -----(------------- lan         |
-//   |          log ---------------------log                 <run>-s |
-//   +---------------------------------------------------------------+
+//   |   eth0  log0 san0|    |   eth0  log0 san0|    |  eth0         |
+//   +----|-----|----|--+    +----|-----|----|--+    +----|----------+
+//        |     |    |10.79.0.1   |     |    |10.79.0.2   |10.77.0.9
+//        |     |10.78.0.1        |     |10.78.0.2        |
+//   +----|-----|----|------------|-----|----|------------|----------+
+//   |   lan ---(----(---------- lan ---(----(---------- lan         |
+//   |         log --(----------------log    |                       |
+//   |              san --------------------san ---------+    <run>-s|
+//   +---------------------------------------------------|-----------+
+//                                                       |10.79.0.3
+//                                                     san0   <run>-d
 //
 // The guest is 10.77.0.50 on the lan. The log network carries log channel,
-// clone and heartbeats, and nothing else. A cable is cut at the switch, so
-// the host sees its carrier go, and the other hosts see only silence: that
-// is what a pulled plug looks like.
+// clone and heartbeats, and nothing else; the storage network (san) what goes
+// to the storage host (storage_host.h). A cable is cut at the switch, so the
+// host sees its carrier go, and the other hosts see only silence: that is
+// what a pulled plug looks like.
 #pragma once
 
 #include <string>
@@ -32,6 +38,7 @@ namespace ft::bed {
 
 inline constexpr char kGuestAddress[] = "10.77.0.50";
 inline constexpr int kRedisPort = 6379;
+inline constexpr char kStorageAddress[] = "10.79.0.3";
 
 enum class Side { kA, kB };
 
@@ -39,6 +46,7 @@ enum class Side { kA, kB };
 enum class Cable {
   kUplink,  // eth0: clients reach its guests through it
   kLog,     // log0: the other host is reached through it
+  kSan,     // san0: the storage host is reached through it
 };
 
 class Network {
@@ -49,6 +57,7 @@ class Network {
 
   std::string HostNamespace(Side side) const;
   std::string ClientNamespace() const { return run_ + "-c"; }
+  std::string StorageNamespace() const { return run_ + "-d"; }
   std::string SwitchNamespace() const { return run_ + "-s"; }
   // Every namespace, for those who clean or count.
   std::vector<std::string> Namespaces() const;

@@ -163,6 +163,15 @@ WriterReport RedisWriter::Finish() {
   return report;
 }
 
+WriterReport RedisWriter::ReadAgain(uint64_t writes) {
+  WriterReport report;
+  report.acknowledged_writes = writes;
+  connection_ = Connect(options_, error_);
+  if (connection_) ReadBack(report);
+  report.error = error_;
+  return report;
+}
+
 void RedisWriter::ReadBack(WriterReport& report) {
   constexpr uint64_t kBatch = 200;
   const uint64_t total = report.acknowledged_writes;

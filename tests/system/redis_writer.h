@@ -100,6 +100,9 @@ class RedisWriter {
   void MarkFault(int64_t monotonic_ns) { fault_ns_.store(monotonic_ns); }
   // Ends the writing, reads everything back, compares.
   WriterReport Finish();
+  // Instead of all that, for a server that was started again: connects and
+  // reads back what an earlier writer was acknowledged.
+  WriterReport ReadAgain(uint64_t writes);
 
  private:
   struct Sample {

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -72,6 +73,7 @@ int Main(int argc, char** argv) {
   WriterOptions options;
   int wait_seconds = -1;
   int64_t deadline_ms = options.reply_deadline.count();
+  std::optional<uint64_t> earlier;
   app.add_option("--host", options.host, "address of the Redis server");
   app.add_option("--port", options.port, "its port");
   app.add_option("--depth", options.depth, "writes in flight at once");
@@ -83,9 +85,15 @@ int Main(int argc, char** argv) {
                  "no reply for so long: the connection is dead");
   app.add_option("--wait-only", wait_seconds,
                  "only wait until Redis answers, at most so many seconds");
+  app.add_option("--read-again", earlier,
+                 "read back so many writes of an earlier writer, and end");
   CLI11_PARSE(app, argc, argv);
   options.reply_deadline = std::chrono::milliseconds(deadline_ms);
   if (wait_seconds >= 0) return WaitOnly(options, wait_seconds);
+  if (earlier) {
+    Answer(ToJson(RedisWriter(options).ReadAgain(*earlier)));
+    return 0;
+  }
   return Serve(options);
 }
 

@@ -63,6 +63,17 @@ std::string FtctlPath() {
                   "build the target ftctl");
 }
 
+std::string DiskServicePath() {
+  return FileFrom("LOCKSTEP_DISK_SERVICE",
+                  OwnDirectory() / "../../shared-disk/ft-disk-service",
+                  "build the target ft-disk-service");
+}
+
+std::string DebianImage() {
+  return FileFrom("LOCKSTEP_DEBIAN", Cache("guest/debian/current/root.img"),
+                  "make the image with tests/guest/build_debian.sh");
+}
+
 std::string GuestDirectory() {
   return FileFrom("LOCKSTEP_GUEST", Cache("guest/current"),
                   "build the guest with tests/guest/build_guest.sh");
@@ -114,6 +125,8 @@ TestBed::TestBed() : run_(NewRunName()) {
       host = std::make_unique<Host>(side, network_->HostNamespace(side), dir_,
                                     rings);
     }
+    storage_ =
+        std::make_unique<StorageHost>(network_->StorageNamespace(), dir_);
   } catch (...) {
     BedLedger::CleanUp(ledger_->path());
     throw;
@@ -124,6 +137,7 @@ TestBed::~TestBed() {
   // The ftds first, so that they are reaped by their parent.
   a_.reset();
   b_.reset();
+  storage_.reset();
   for (const std::string& trouble : BedLedger::CleanUp(ledger_->path())) {
     fprintf(stderr, "test bed %s: %s\n", run_.c_str(), trouble.c_str());
   }
@@ -146,11 +160,16 @@ std::string TestBed::WriteVmFile(const VmOptions& options) const {
        << "vcpus = " << options.vcpus << "\n"
        << "kernel = \"" << kernel << "\"\n"
        << "initrd = \"" << initrd << "\"\n"
-       << "cmdline = \"" << GuestCommandLine() << "\"\n"
+       << "cmdline = \"" << GuestCommandLine() << options.kernel_arguments
+       << "\"\n"
        << options.extra_lines << "\n[[nic]]\n"
        << "mac = \"" << kGuestMac << "\"\n"
        << "bridge = \"br0\"\n"
        << "model = \"" << options.nic_model << "\"\n";
+  for (const VmDisk& disk : options.disks) {
+    file << "\n[[disk]]\npath = \"" << disk.path << "\"\nmode = \"" << disk.mode
+         << "\"\n";
+  }
   return path;
 }
 
@@ -181,9 +200,18 @@ std::unique_ptr<WriterProcess> TestBed::StartWriter(
                                          dir_ + "/writer.err");
 }
 
+WriterReport TestBed::ReadAgain(uint64_t writes) const {
+  return ReportFromJson(
+      RunOrThrow(Network::Inside(network_->ClientNamespace(),
+                                 {SiblingProgram("redis_writer"),
+                                  "--read-again", std::to_string(writes)}),
+                 {.timeout = milliseconds(60000)}));
+}
+
 void TestBed::Isolate(Side side) {
   network_->Cut(side, Cable::kUplink);
   network_->Cut(side, Cable::kLog);
+  network_->Cut(side, Cable::kSan);
 }
 
 int TestBed::LiveSides(milliseconds watch) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// TestBed: two hosts, a shared directory, a client and the cables between
-// them, on one machine, for one test. A test reads as a story:
+// TestBed: two hosts, a shared directory, a storage host, a client and the
+// cables between them, on one machine, for one test. A test reads as a story:
 //
 //     TestBed bed;
 //     bed.StartHosts();
@@ -17,17 +17,20 @@
 //
 // Needs root, and from the environment, with ./lockstep's places as
 // defaults: LOCKSTEP_ENGINE, LOCKSTEP_FTD, LOCKSTEP_FTCTL (programs) and
-// LOCKSTEP_GUEST (directory with vmlinuz, initrd.gz, cmdline). What is
-// missing is a failure, not a skip.
+// LOCKSTEP_GUEST (directory with vmlinuz, initrd.gz, cmdline); where there are
+// disks LOCKSTEP_DISK_SERVICE (program) and LOCKSTEP_DEBIAN (image) too. What
+// is missing is a failure, not a skip.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/system/bed_host.h"
 #include "tests/system/bed_ledger.h"
 #include "tests/system/network.h"
+#include "tests/system/storage_host.h"
 #include "tests/system/writer_process.h"
 
 namespace ft::bed {
@@ -40,7 +43,10 @@ inline constexpr char kGuestMac[] = "52:54:00:77:00:50";
 std::string EnginePath();
 std::string FtdPath();
 std::string FtctlPath();
+std::string DiskServicePath();
 std::string GuestDirectory();
+// An ext4 file system with a Debian root, for copying.
+std::string DebianImage();
 // What the guest's kernel is told: it takes kGuestAddress and runs Redis.
 std::string GuestCommandLine();
 // A program that lies beside the one that is running, or in the directory of
@@ -51,13 +57,20 @@ std::string SiblingProgram(const std::string& name);
 bool Eventually(milliseconds deadline, const std::function<bool()>& condition,
                 milliseconds poll = milliseconds(20));
 
+struct VmDisk {
+  std::string path;
+  std::string mode = "shared";
+};
+
 struct VmOptions {
   std::string name = kVm;
   int memory_mib = 256;
   int vcpus = 1;
   std::string kernel{};  // default: the test guest's
   std::string initrd{};
+  std::string kernel_arguments{};  // beside GuestCommandLine()
   std::string nic_model = "virtio-net";
+  std::vector<VmDisk> disks{};
   std::string extra_lines{};  // TOML, added at the top level
 };
 
@@ -71,6 +84,7 @@ class TestBed {
 
   Host& a() { return *a_; }
   Host& b() { return *b_; }
+  StorageHost& storage() { return *storage_; }
   Network& network() { return *network_; }
   BedLedger& ledger() { return *ledger_; }
   const std::string& run() const { return run_; }
@@ -87,6 +101,8 @@ class TestBed {
   bool WaitForRedis(milliseconds deadline, const std::string& address) const;
   // Starts the verifying writer in the client's namespace.
   std::unique_ptr<WriterProcess> StartWriter(const WriterOptions& options = {});
+  // What an earlier writer was acknowledged, read back by a new one.
+  WriterReport ReadAgain(uint64_t writes) const;
 
   // The log network alone, both sides stay alive.
   void CutLogLink() { network_->Cut(Side::kA, Cable::kLog); }
@@ -113,6 +129,7 @@ class TestBed {
   std::unique_ptr<Network> network_;
   std::unique_ptr<Host> a_;
   std::unique_ptr<Host> b_;
+  std::unique_ptr<StorageHost> storage_;
 };
 
 }  // namespace ft::bed

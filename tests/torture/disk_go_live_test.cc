@@ -95,7 +95,8 @@ TEST_P(DiskGoLive, NothingThatWasWrittenIsLost) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Torture, DiskGoLive,
-                         ::testing::Values("disk-blk", "disk-scsi"),
+                         ::testing::Values("disk-blk", "disk-scsi",
+                                           "disk-private", "disk-reads-backup"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::erase(name, '-');

@@ -2,7 +2,6 @@
 #include "tests/torture/machine.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include "logchannel/scoped_fd.h"
 #include "tests/replay/test_paths.h"
+#include "tests/sparse_copy.h"
 
 namespace ft::torture {
 namespace {
@@ -22,33 +22,22 @@ Status Failed(const std::string& path) {
   return Status::Failed(path + ": " + std::strerror(errno));
 }
 
-// Copies [begin, end); both files at the same place.
-bool CopyPart(int from, int to, off_t begin, off_t end) {
-  off_t write_at = begin;
-  while (begin < end) {
-    const auto size = static_cast<size_t>(end - begin);
-    if (copy_file_range(from, &begin, to, &write_at, size, 0) <= 0) {
-      return false;
-    }
-  }
-  return true;
+Status CopyDebian(const std::string& path) {
+  const std::string source = replay::DebianImage();
+  if (access(source.c_str(), R_OK) == 0) return CopySparse(source, path);
+  return Status::Unavailable("there is no Debian image " + source,
+                             "make it with tests/guest/build_debian.sh");
 }
 
-// Only what is there: of four gigabytes a sixth.
-Status CopySparse(const std::string& source, int to, const std::string& path) {
-  const ScopedFd from(open(source.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat info = {};
-  if (from.get() < 0 || fstat(from.get(), &info) != 0) {
-    return Status::Unavailable("there is no Debian image " + source,
-                               "make it with tests/guest/build_debian.sh");
-  }
-  if (ftruncate(to, info.st_size) != 0) return Failed(path);
-  for (off_t end = 0;;) {
-    const off_t begin = lseek(from.get(), end, SEEK_DATA);
-    if (begin < 0) return errno == ENXIO ? Status::Ok() : Failed(source);
-    end = lseek(from.get(), begin, SEEK_HOLE);
-    if (!CopyPart(from.get(), to, begin, end)) return Failed(path);
-  }
+bool IsPrivate(const Workload& workload) {
+  return workload.mode == std::string(replay::kPrivate);
+}
+
+Result<ScopedFd> Create(const std::string& path) {
+  ScopedFd image(
+      open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (image.get() < 0) return Failed(path);
+  return image;
 }
 
 }  // namespace
@@ -58,7 +47,9 @@ Machine::Machine(const Workload& workload) : workload_(workload) {
   directory_ = parent / ("lockstep-machine." + std::string(6, 'X'));
   if (mkdtemp(directory_.data()) == nullptr) directory_.clear();
   qmp_path_ = directory_ + "/operator.qmp";
-  if (workload_.image != Image::kNoDisk) image_path_ = directory_ + "/disk.img";
+  if (workload_.image == Image::kNoDisk) return;
+  image_path_ = backup_image_path_ = directory_ + "/disk.img";
+  if (IsPrivate(workload_)) backup_image_path_ = directory_ + "/replica.img";
 }
 
 Machine::~Machine() {
@@ -68,14 +59,24 @@ Machine::~Machine() {
 
 Status Machine::MakeImage() const {
   if (image_path_.empty()) return Status::Ok();
-  const ScopedFd image(
-      open(image_path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (image.get() < 0) return Failed(image_path_);
   if (workload_.image == Image::kDebian) {
-    return CopySparse(replay::DebianImage(), image.get(), image_path_);
+    const Status copied = CopyDebian(image_path_);
+    if (!copied.ok()) return copied;
+  } else {
+    const auto image = Create(image_path_);
+    if (!image.ok()) return image.status();
+    if (ftruncate(image->get(), kBlankBytes) != 0) return Failed(image_path_);
   }
-  if (ftruncate(image.get(), kBlankBytes) == 0) return Status::Ok();
-  return Failed(image_path_);
+  return IsPrivate(workload_) ? MakeReplica() : Status::Ok();
+}
+
+Status Machine::MakeReplica() const {
+  struct stat info = {};
+  const auto replica = Create(backup_image_path_);
+  if (!replica.ok()) return replica.status();
+  const bool made = stat(image_path_.c_str(), &info) == 0 &&
+                    ftruncate(replica->get(), info.st_size) == 0;
+  return made ? Status::Ok() : Failed(backup_image_path_);
 }
 
 replay::PairOptions Machine::Options() const {
@@ -96,7 +97,14 @@ replay::PairOptions Machine::Options() const {
                                  .nic_model = workload_.nic,
                                  .video = workload_.video};
   if (!image_path_.empty()) {
-    options.disks = {{.path = image_path_, .bus = workload_.bus}};
+    options.disks = {{.path = image_path_,
+                      .bus = workload_.bus,
+                      .mode = workload_.mode,
+                      .reads = workload_.reads}};
+  }
+  if (IsPrivate(workload_)) {
+    options.backup_disks = options.disks;
+    options.backup_disks[0].path = backup_image_path_;
   }
   options.tablet = workload_.hands == Hands::kKeyboardAndMice;
   options.serial_input = workload_.hands == Hands::kSerial;

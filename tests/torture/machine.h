@@ -39,12 +39,18 @@ class Machine {
   const std::string& qmp_path() const { return qmp_path_; }
   // Empty without a disk.
   const std::string& image_path() const { return image_path_; }
+  // The backup's replica of a private disk: blank, as large. Else the same.
+  const std::string& backup_image_path() const { return backup_image_path_; }
 
  private:
+  // As large as the open image, and blank.
+  Status MakeReplica() const;
+
   const Workload& workload_;
   std::string directory_;
   std::string qmp_path_;
   std::string image_path_;
+  std::string backup_image_path_;
 };
 
 }  // namespace ft::torture

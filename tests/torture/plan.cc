@@ -59,6 +59,16 @@ constexpr Workload OnDisk(const char* name, const char* bus, const char* what) {
                   .devices = bus});
 }
 
+constexpr Workload PrivateDisk(Workload workload) {
+  workload.mode = replay::kPrivate;
+  return workload;
+}
+
+constexpr Workload ReadByBackup(Workload workload) {
+  workload.reads = replay::kReadsByBackup;
+  return workload;
+}
+
 // On an ext4 root with Debian, on a disk of this bus.
 constexpr Workload OnDebian(const char* bus, Workload workload) {
   workload.image = Image::kDebian;
@@ -148,6 +158,8 @@ constexpr Workload kWorkloads[] = {
                .ends = Ends::kWithItsClient}),
     OnDisk("disk-blk", replay::kVirtioBlk, "vda"),
     OnDisk("disk-scsi", replay::kVirtioScsi, "sda"),
+    PrivateDisk(OnDisk("disk-private", replay::kVirtioBlk, "vda")),
+    ReadByBackup(OnDisk("disk-reads-backup", replay::kVirtioScsi, "sda")),
     OnDebian(replay::kVirtioBlk,
              {.name = "debian-hdd", .guest = "stress", .what = "hdd,dentry"}),
     OnDebian(replay::kVirtioScsi, {.name = "debian-fio", .guest = "fio"}),
@@ -184,6 +196,11 @@ milliseconds Within(std::mt19937_64& random, int bound_ms) {
 
 }  // namespace
 
+bool CanBeRecorded(const Workload& workload) {
+  return workload.mode == std::string(replay::kShared) &&
+         workload.reads == std::string(replay::kReadsFromLog);
+}
+
 std::span<const Workload> AllWorkloads() { return kWorkloads; }
 
 const Workload* FindWorkload(const std::string& name) {
@@ -216,7 +233,7 @@ Trial PlanTrial(uint64_t seed, int number,
   const size_t combination = round + turn;
   std::mt19937_64 random(seed * 1'000'003 + static_cast<uint64_t>(number));
   Trial trial = {.number = number, .workload = workloads[turn]};
-  trial.streamed = combination % 2 == 0;
+  trial.streamed = combination % 2 == 0 || !CanBeRecorded(*trial.workload);
   trial.contention = combination / 2 % 2 == 1;
   trial.dense =
       !trial.streamed && (combination / 2 + turn + round / 4) % 2 == 1;

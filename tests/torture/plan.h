@@ -50,11 +50,16 @@ struct Workload {
   const char* nic = replay::kVirtioNet;
   Image image = Image::kNoDisk;
   const char* bus = replay::kVirtioBlk;
+  const char* mode = replay::kShared;
+  const char* reads = replay::kReadsFromLog;
   const char* video = replay::kNoVideo;
   Hands hands = Hands::kNone;
   // What of the machine it is hard on, beyond CPU, timers and serial port.
   const char* devices = "";
 };
+
+// A recording has no backup that would do disk I/O of its own.
+bool CanBeRecorded(const Workload& workload);
 
 std::span<const Workload> AllWorkloads();
 const Workload* FindWorkload(const std::string& name);
@@ -87,7 +92,8 @@ struct Trial {
 };
 
 // Trial `number` of the torture with this seed. The workloads take turns; each
-// meets all four combinations of streaming and contention in four rounds; one
+// meets all four combinations of streaming and contention in four rounds (if
+// it CanBeRecorded()); one
 // of the two recordings in them is dense, the other one four rounds later.
 Trial PlanTrial(uint64_t seed, int number,
                 std::span<const Workload* const> workloads);

@@ -138,6 +138,18 @@ int ft_clone_stop_vm(void)
     }
 }
 
+/* By the main loop, which needs the locks. */
+static void ft_clone_read_replicas(void)
+{
+    if (ft_replica_is_active()) {
+        qemu_mutex_unlock_iothread();
+        ft_clone_unlock();
+        ft_replica_read_last();
+        ft_clone_lock();
+        qemu_mutex_lock_iothread();
+    }
+}
+
 void ft_clone_quiesce(void)
 {
     if (!ft_engine.clone_active) {
@@ -155,6 +167,8 @@ void ft_clone_quiesce(void)
         ft_clone_await(&disk_request_completed, DISK_POLL_MS);
         replay_save_internal_events();
     }
+    ft_clone_read_replicas();
+    replay_save_internal_events();
     replay_save_instructions();
     ft_engine.clone_position = ft_log_keep();
     replay_state.data_kind = -1;

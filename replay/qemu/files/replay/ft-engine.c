@@ -67,7 +67,8 @@ bool ft_vcpu_blocked(void)
     if (replay_mode == REPLAY_MODE_RECORD) {
         return !ft_log_has_room() || ft_pace_rests();
     }
-    if (ft_engine.diverged || ft_kind_is_main_loops(replay_state.data_kind)) {
+    if (ft_engine.diverged || ft_kind_is_main_loops(replay_state.data_kind) ||
+        ft_disk_awaits_storage()) {
         return true;
     }
     /* A drained backup that is to go live has that to do. */
@@ -185,32 +186,75 @@ static void ft_replay_event(unsigned kind)
     cpu_clock_advance_to(replay_state.cached_clock[REPLAY_CLOCK_VIRTUAL_RT]);
 }
 
-FtDiskRequest *ft_disk_next_completed(void)
-{
-    uint64_t id = replay_get_qword();
-    int ret = replay_get_dword();
-    g_autofree uint8_t *data = NULL;
-    FtDiskRequest *r = ft_disk_find(id);
+/*** Completions of disk requests (block/ft-disk.c) ***/
+
+/* From the log; it stays here while it has to wait. */
+static struct {
+    bool is_there;
+    uint64_t id;
+    int ret;
+    uint8_t *data;
     size_t size;
+} completion;
 
-    replay_get_array_alloc(&data, &size);
-    if (!r || !ft_disk_load(r, ret, data, size)) {
-        g_autofree char *want =
-            g_strdup_printf("completion of disk request %" PRIu64 ", result "
-                            "%d, %zu bytes", id, ret, size);
+static bool ft_disk_completion_waits(void)
+{
+    FtDiskRequest *r = ft_disk_find(completion.id);
 
-        ft_diverged(want, r ? "another request of that number"
-                            : "no such request");
-        return NULL;
-    }
-    return r;
+    return r && !ft_disk_may_complete(r, completion.ret);
 }
 
-void ft_disk_put(int ret, const uint8_t *data, size_t size)
+bool ft_disk_awaits_storage(void)
+{
+    return completion.is_there && ft_disk_completion_waits();
+}
+
+void ft_disk_storage_is_done(uint64_t id)
+{
+    if (completion.is_there && completion.id == id) {
+        qemu_cpu_kick(first_cpu);
+    }
+}
+
+bool ft_disk_next_completed(FtDiskRequest **request)
+{
+    g_autofree char *got = NULL;
+
+    if (!completion.is_there) {
+        completion.id = replay_get_qword();
+        completion.ret = replay_get_dword();
+        replay_get_array_alloc(&completion.data, &completion.size);
+        completion.is_there = true;
+    }
+    if (ft_disk_completion_waits()) {
+        return false;
+    }
+    *request = ft_disk_find(completion.id);
+    got = *request ? ft_disk_load(*request, completion.ret, completion.data,
+                                  completion.size)
+                   : g_strdup("no such request");
+    if (got) {
+        g_autofree char *want =
+            g_strdup_printf("completion of disk request %" PRIu64 ", result "
+                            "%d, %zu bytes", completion.id, completion.ret,
+                            completion.size);
+
+        ft_diverged(want, got);
+        *request = NULL;
+    }
+    g_free(completion.data);
+    completion.is_there = false;
+    return true;
+}
+
+uint64_t ft_disk_put(int ret, const uint8_t *data, size_t size)
 {
     replay_put_dword(ret);
     replay_put_array(data, size);
+    return ft_log_position();
 }
+
+/*** The vCPU's loop, replaying ***/
 
 static void ft_try_go_live(void);
 
@@ -240,6 +284,9 @@ void ft_vcpu_replay_events(CPUState *cpu)
             return;
         }
         ft_replay_event(kind);
+        if (ft_disk_awaits_storage()) {
+            return;
+        }
         /* A clock's event may be all there is: its fetch moved the cursor. */
         if (cursor == ft_log.cursor && replay_state.has_unread_data &&
             kind == replay_state.data_kind) {
@@ -325,6 +372,7 @@ static void ft_doorbell(void *opaque)
             ft_log_want_doorbell();
         } while (acknowledged != ft_log_acknowledged() ||
                  lease != ft_log_lease());
+        ft_disk_look_at_backup();
     }
     if (first_cpu) {
         qemu_cpu_kick(first_cpu);
@@ -370,6 +418,7 @@ void ft_protect(bool on)
     } else {
         ft_log_discard();
         ft_output_release_all();
+        ft_disk_look_at_backup();
         qemu_cpu_kick(first_cpu);
     }
 }

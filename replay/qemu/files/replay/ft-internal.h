@@ -1,7 +1,7 @@
 /*
  * What the parts of the fault-tolerance engine share among themselves:
  * ft-log.c (the ring), ft-output.c (held outputs), ft-engine.c (the vCPU's
- * loop, go live), ft-clone.c, ft-pace.c (its rests), ft-time.c, ft-digest.c
+ * loop, go live), ft-clone.c with ft-replica.c, ft-pace.c (its rests), ft-time.c, ft-digest.c
  * with ft-state.c and ft-where.c, and ft-qmp.c (commands).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -62,6 +62,12 @@ void ft_state_replay(void);
 void ft_devices_record(void);
 void ft_devices_replay(void);
 char *ft_devices_text(void);
+
+/* ft-replica.c */
+bool ft_replica_prepare(const char *directory, uint64_t rate, Error **errp);
+void ft_replica_forget(void);
+bool ft_replica_is_active(void);
+void ft_replica_read_last(void);
 
 /* ft-where.c; to be freed */
 char *ft_where_is_page(uint32_t page);

@@ -106,6 +106,7 @@ bool ft_log_open(const char *path, Error **errp)
     ring->direction = FT_RING_RECORD;
     ring->log_mode = FT_LOG_DISCARD;
     ring->lease_until = UINT64_MAX;
+    ring->replayed_wanted = UINT64_MAX;
     __atomic_store_n(&ring->magic, FT_RING_MAGIC, __ATOMIC_SEQ_CST);
 
     ft_log.ring = ring;
@@ -289,6 +290,25 @@ uint64_t ft_log_lease(void)
     return load64(&ft_log.ring->lease_until);
 }
 
+/* Recording. */
+uint64_t ft_log_replayed(void)
+{
+    if (replay_mode != REPLAY_MODE_RECORD ||
+        ft_log.ring->log_mode != FT_LOG_KEEP) {
+        return UINT64_MAX;
+    }
+    return load64(&ft_log.ring->replayed);
+}
+
+/* The caller looks once more, as below.  Until the next doorbell. */
+void ft_log_want_replayed(uint64_t position)
+{
+    if (position < load64(&ft_log.ring->replayed_wanted)) {
+        store64(&ft_log.ring->replayed_wanted, position);
+    }
+    ft_log_want_doorbell();
+}
+
 /*
  * Ask for a doorbell from ftd.  The caller then looks at the positions once
  * more before it waits.
@@ -305,6 +325,7 @@ void ft_log_clear_doorbell(void)
     while (read(ft_log.to_engine, drain, sizeof(drain)) == sizeof(drain)) {
         /* until it is empty */
     }
+    store64(&ft_log.ring->replayed_wanted, UINT64_MAX);
     __atomic_store_n(&ft_log.ring->engine_sleeping, 0, __ATOMIC_SEQ_CST);
 }
 

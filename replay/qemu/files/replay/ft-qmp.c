@@ -113,7 +113,8 @@ static bool ft_check_nics(Error **errp)
     return true;
 }
 
-void qmp_x_ft_clone(const char *uri, Error **errp)
+void qmp_x_ft_clone(const char *uri, bool has_replicas, const char *replicas,
+                    bool has_replica_rate, uint64_t replica_rate, Error **errp)
 {
     MigrateSetParameters params = {
         .has_max_bandwidth = true,
@@ -141,7 +142,10 @@ void qmp_x_ft_clone(const char *uri, Error **errp)
     if (!ft_check_nics(errp)) {
         return;
     }
-    qmp_migrate_set_parameters(&params, &err);
+    if (ft_replica_prepare(has_replicas ? replicas : NULL,
+                           has_replica_rate ? replica_rate : 0, &err)) {
+        qmp_migrate_set_parameters(&params, &err);
+    }
     if (!err) {
         ft_engine.clone_active = true;
         ft_engine.clone_since = get_clock();
@@ -151,6 +155,7 @@ void qmp_x_ft_clone(const char *uri, Error **errp)
     }
     if (err) {
         ft_engine.clone_active = false;
+        ft_replica_forget();
         error_propagate(errp, err);
     }
 }

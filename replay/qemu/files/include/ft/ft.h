@@ -113,13 +113,30 @@ typedef struct FtDiskRequest FtDiskRequest;
 /* A completion, for and from the log; see ft-disk.c. */
 void replay_ft_disk_event(FtDiskRequest *r, uint64_t id);
 void ft_disk_save(FtDiskRequest *r);
-void ft_disk_put(int ret, const uint8_t *data, size_t size);
+/* The log position behind it. */
+uint64_t ft_disk_put(int ret, const uint8_t *data, size_t size);
 FtDiskRequest *ft_disk_find(uint64_t id);
-/* False: such a result does not belong to this request. */
-bool ft_disk_load(FtDiskRequest *r, int ret, const uint8_t *data, size_t size);
+/* Not while this host's storage is at work on it. */
+bool ft_disk_may_complete(FtDiskRequest *r, int ret);
+/* NULL, or why such a result does not belong to this request; to be freed. */
+char *ft_disk_load(FtDiskRequest *r, int ret, const uint8_t *data, size_t size);
 void ft_disk_run(FtDiskRequest *r);
-/* All of that for replay-events.c: the event that comes next in the log. */
-FtDiskRequest *ft_disk_next_completed(void);
+/*
+ * All of that for replay-events.c: the event that comes next in the log, NULL
+ * after a divergence.  False: it has to wait.
+ */
+bool ft_disk_next_completed(FtDiskRequest **r);
+/* Does the next event wait?  That may have been for this request. */
+bool ft_disk_awaits_storage(void);
+void ft_disk_storage_is_done(uint64_t id);
+
+/*
+ * How far the backup has carried out the log, UINT64_MAX where there is none;
+ * and: ft_disk_look_at_backup() is to be called when it is there.
+ */
+uint64_t ft_log_replayed(void);
+void ft_log_want_replayed(uint64_t position);
+void ft_disk_look_at_backup(void);
 
 /* Requests without a completion in the log. */
 bool ft_disk_in_flight(void);
@@ -130,6 +147,12 @@ void ft_disk_restart(void);
 void ft_disk_go_live(void);
 /* Do all devices have disks whose replay is exact? */
 bool ft_disk_check(Error **errp);
+/* Is it the ft node of a private disk?  And: the next one, NULL at the end. */
+bool ft_disk_is_private_node(BlockDriverState *bs);
+BlockDriverState *ft_disk_next_private(BlockDriverState *bs);
+
+/* Registers for migrations, of which only clones have replicas. */
+void ft_replica_start_up(void);
 
 /*** outputs (net/filter-ft.c, block/ft-disk.c) ***/
 

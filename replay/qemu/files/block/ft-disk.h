@@ -1,0 +1,43 @@
+/*
+ * A disk of a fault-tolerant VM, between its driver (ft-disk.c) and its
+ * requests (ft-request.c).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef BLOCK_FT_DISK_H
+#define BLOCK_FT_DISK_H
+
+#include "qapi/qapi-types-block-core.h"
+#include "block/block_int.h"
+
+typedef struct FtDisk {
+    FtDiskMode mode;
+    FtDiskReads reads;
+    bool said;          /* that it cannot be read at the moment */
+} FtDisk;
+
+typedef enum FtDiskKind {
+    READ, WRITE, WRITE_ZEROES, DISCARD, FLUSH,
+} FtDiskKind;
+
+static inline bool ft_disk_is_private(BlockDriverState *bs)
+{
+    FtDisk *disk = bs->opaque;
+
+    return disk->mode == FT_DISK_MODE_PRIVATE;
+}
+
+static inline bool ft_disk_backup_reads(BlockDriverState *bs)
+{
+    FtDisk *disk = bs->opaque;
+
+    return disk->reads == FT_DISK_READS_BACKUP;
+}
+
+/* A request of the guest, until its completion is in the log. */
+int coroutine_fn ft_disk_request(BlockDriverState *bs, FtDiskKind kind,
+                                 int64_t offset, int64_t bytes,
+                                 QEMUIOVector *qiov, BdrvRequestFlags flags);
+
+#endif
