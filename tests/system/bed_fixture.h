@@ -31,13 +31,7 @@ class BedTest : public ::testing::Test {
 
   // A field of the VM's status as text, "" if there is none.
   static std::string Field(const Host& host, const char* key) {
-    const boost::json::value vm = host.Status(kVm);
-    const boost::json::object* object = vm.if_object();
-    const boost::json::value* field =
-        object ? object->if_contains(key) : nullptr;
-    if (!field) return "";
-    return field->is_string() ? std::string(field->as_string())
-                              : boost::json::serialize(*field);
+    return host.Field(kVm, key);
   }
 
  private:

@@ -142,6 +142,15 @@ json::value Host::Status(const std::string& vm) const {
   return nullptr;
 }
 
+std::string Host::Field(const std::string& vm, const char* key) const {
+  const json::value status = Status(vm);
+  const json::object* object = status.if_object();
+  const json::value* field = object ? object->if_contains(key) : nullptr;
+  if (!field) return "";
+  return field->is_string() ? std::string(field->as_string())
+                            : json::serialize(*field);
+}
+
 std::string Host::Console(const std::string& vm) const {
   std::ifstream file(dir_ + "/state/vms/" + vm + "/console.log");
   return {std::istreambuf_iterator<char>(file), {}};

@@ -72,6 +72,8 @@ class Host {
   // The VM's object out of `status --json`; null if ftd does not answer or
   // does not know the VM.
   boost::json::value Status(const std::string& vm) const;
+  // One of its fields as text; "" if there is none, or no answer.
+  std::string Field(const std::string& vm, const char* key) const;
 
   // What the guest wrote on its serial console while it ran here, from the
   // first "Kernel panic" on; "" if it did not panic.

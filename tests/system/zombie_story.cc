@@ -3,7 +3,6 @@
 
 #include <signal.h>
 
-#include <fstream>
 #include <limits>
 #include <sstream>
 #include <thread>
@@ -25,29 +24,11 @@ constexpr uint64_t kReadsInFlight = StampImage::kWorkers * 28;
 constexpr milliseconds kWriteUnderWayWithin{300};
 constexpr int kCutsMax = 50;
 
-std::string Content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string TextOf(const Host& host, const char* key) {
-  const boost::json::value vm = host.Status(kVm);
-  const boost::json::object* object = vm.if_object();
-  const boost::json::value* field = object ? object->if_contains(key) : nullptr;
-  if (!field) return "";
-  return field->is_string() ? std::string(field->as_string())
-                            : boost::json::serialize(*field);
-}
-
 }  // namespace
 
 ZombieStory::ZombieStory(uint64_t seed)
     : image_(bed_.storage().image(kDisk)), random_(seed) {
   Boot();
-}
-
-std::string ZombieStory::Console(const Host& host) const {
-  return Content(host.dir() + "/state/vms/" + kVm + "/console.log");
 }
 
 void ZombieStory::Boot() {
@@ -64,9 +45,10 @@ void ZombieStory::Boot() {
   bed_.a().FtctlOrThrow({"define", bed_.WriteVmFile(vm)});
   bed_.a().FtctlOrThrow({"start", kVm});
   const bool booted = Eventually(kBootsWithin, [&] {
-    return Console(bed_.a()).find("FT-GUEST-READY") != std::string::npos;
+    return bed_.a().Console(kVm).find("FT-GUEST-READY") != std::string::npos;
   });
-  if (!booted) throw BedError("the guest does not boot: " + Console(bed_.a()));
+  if (!booted)
+    throw BedError("the guest does not boot: " + bed_.a().Console(kVm));
 }
 
 void ZombieStory::Pause(int at_most_us) {
@@ -104,7 +86,7 @@ void ZombieStory::CutWithWritesUnderWay() {
       break;
     }
   }
-  throw BedError("no write is under way: " + Console(primary()));
+  throw BedError("no write is under way: " + primary().Console(kVm));
 }
 
 void ZombieStory::StopWithWritesUnderWay() {
@@ -150,7 +132,7 @@ bool ZombieStory::AwaitNewSide() {
 }
 
 bool ZombieStory::HasLost(const Host& host) {
-  return TextOf(host, "state") == "halted";
+  return host.Field(kVm, "state") == "halted";
 }
 
 // Its engine alone at first. What was under way arrives before, or with the
@@ -171,7 +153,7 @@ void ZombieStory::Resurrect() {
 bool ZombieStory::AwaitHalt() {
   return Eventually(kHaltsWithin, [&] {
     return primary().Engines().empty() &&
-           TextOf(primary(), "state") == "halted";
+           primary().Field(kVm, "state") == "halted";
   });
 }
 
@@ -196,7 +178,7 @@ ZombieEnd ZombieStory::TellOnce() {
   image_.Go();
   if (!Eventually(kWritesWithin,
                   [&] { return image_.OldestPass() >= before + kPasses; })) {
-    throw BedError("the guest does not write: " + Console(primary()));
+    throw BedError("the guest does not write: " + primary().Console(kVm));
   }
   const size_t told = bed_.storage().log().size();
   const auto stopped = Clock::now();
@@ -220,13 +202,13 @@ ZombieEnd ZombieStory::TellOnce() {
   end.blackout_ms = MillisecondsSince(stopped);
   image_.Rest();
   if (!Eventually(kWritesWithin, [&] { return image_.Obeyed(); })) {
-    throw BedError("the guest does not rest: " + Console(backup()));
+    throw BedError("the guest does not rest: " + backup().Console(kVm));
   }
   const std::string looked = image_.Bytes();
   Resurrect();
   if (!AwaitHalt()) {
     end.broken.push_back(primary().name() +
-                         " does not halt: " + TextOf(primary(), "state"));
+                         " does not halt: " + primary().Field(kVm, "state"));
   }
   if (!Eventually(kArrivesWithin, [&] { return InFlight() == 0; })) {
     end.broken.push_back("what was under way did not arrive");
@@ -234,7 +216,7 @@ ZombieEnd ZombieStory::TellOnce() {
   if (image_.Bytes() != looked) end.broken.push_back("a block went back");
   if (bed_.LiveSides() != 1) end.broken.push_back("not one side is live");
   for (const Host* host : {&bed_.a(), &bed_.b()}) {
-    const std::string console = Console(*host);
+    const std::string console = host->Console(kVm);
     const size_t failed = console.find("FT-GUEST-FAILED");
     if (failed == std::string::npos) continue;
     end.broken.push_back(

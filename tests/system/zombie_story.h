@@ -59,7 +59,6 @@ class ZombieStory {
   Side PrimarySide() const { return primary_is_a_ ? Side::kA : Side::kB; }
   Host& primary() { return primary_is_a_ ? bed_.a() : bed_.b(); }
   Host& backup() { return primary_is_a_ ? bed_.b() : bed_.a(); }
-  std::string Console(const Host& host) const;
   void Boot();
   uint64_t InFlight();
   void CutWithWritesUnderWay();
