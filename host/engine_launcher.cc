@@ -167,8 +167,9 @@ void EngineLauncher::RemoveLeftovers(const replay::VmDefinition& vm) {
   replay::EngineOptions options = Options(vm, std::nullopt);
   std::error_code ignored;
   fs::remove(options.ring_path, ignored);
-  fs::remove(logchannel::ToFtdPath(options.ring_path), ignored);
-  fs::remove(logchannel::ToEnginePath(options.ring_path), ignored);
+  for (const std::string& bell : logchannel::DoorbellPaths(options.ring_path)) {
+    fs::remove(bell, ignored);
+  }
   fs::remove(options.qmp_path, ignored);
   if (vm.serial_input) fs::remove(options.serial_path, ignored);
   DeleteTaps(vm);

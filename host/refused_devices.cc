@@ -41,7 +41,7 @@ constexpr auto kRefused = std::to_array<RefusedDevice>({
     {"ivshmem", kPast, "let the guests talk over a [[nic]]"},
     {"vsock", kPast, kUseNic},
     {"iothread", "cannot be replayed: it is a second thread that does I/O",
-     "leave it out: all I/O runs in the engine's main loop"},
+     "leave it out: the engine has a thread for all disks"},
     // Memory and processors.
     {"balloon", kReplay, kUseMemory},
     {"virtio-mem", kReplay, kUseMemory},

@@ -86,7 +86,7 @@ TEST(VmFile, DevicesAsKeysAreRefusedToo) {
             "vm1.toml:6: kvm cannot be replayed: its instructions are not "
             "counted; leave it out: the engine translates the guest's "
             "instructions");
-  EXPECT_THAT(Refusal(With("iothreads = 1\n")), HasSubstr("main loop"));
+  EXPECT_THAT(Refusal(With("iothreads = 1\n")), HasSubstr("for all disks"));
   EXPECT_THAT(Refusal(With("virtio_fs = \"/x\"\n")), HasSubstr("[[disk]]"));
   EXPECT_THAT(Refusal(With("cpu = \"host\"\n")), HasSubstr("qemu64"));
   EXPECT_THAT(Refusal(With("[[cdrom]]\npath = \"/x\"\n")),

@@ -68,22 +68,27 @@ std::unique_ptr<EngineRingForTest> EngineRingForTest::Create(
     const Options& options) {
   auto to_ftd = CreateDoorbell(ToFtdPath(options.path));
   auto to_engine = CreateDoorbell(ToEnginePath(options.path));
-  return std::unique_ptr<EngineRingForTest>(new EngineRingForTest(
-      options, CreateRing(options), std::move(to_ftd), std::move(to_engine)));
+  auto to_storage = CreateDoorbell(ToStoragePath(options.path));
+  return std::unique_ptr<EngineRingForTest>(
+      new EngineRingForTest(options, CreateRing(options), std::move(to_ftd),
+                            std::move(to_engine), std::move(to_storage)));
 }
 
 EngineRingForTest::EngineRingForTest(Options options, ft_ring* ring,
-                                     ScopedFd to_ftd, ScopedFd to_engine)
+                                     ScopedFd to_ftd, ScopedFd to_engine,
+                                     ScopedFd to_storage)
     : options_(std::move(options)),
       ring_(ring),
       to_ftd_(std::move(to_ftd)),
-      to_engine_(std::move(to_engine)) {}
+      to_engine_(std::move(to_engine)),
+      to_storage_(std::move(to_storage)) {}
 
 EngineRingForTest::~EngineRingForTest() {
   munmap(ring_, FT_RING_HEADER_BYTES + options_.data_size);
   unlink(options_.path.c_str());
   unlink(to_ftd_.path().c_str());
   unlink(to_engine_.path().c_str());
+  unlink(to_storage_.path().c_str());
 }
 
 std::byte& EngineRingForTest::data(LogPosition position) {

@@ -77,7 +77,7 @@ class EngineRingForTest {
 
  private:
   EngineRingForTest(Options options, ft_ring* ring, ScopedFd to_ftd,
-                    ScopedFd to_engine);
+                    ScopedFd to_engine, ScopedFd to_storage);
   void PrepareToSleep();
   bool PollDoorbell(int timeout_ms);
   void ClearDoorbell();
@@ -87,6 +87,7 @@ class EngineRingForTest {
   ft_ring* const ring_;
   ScopedFd to_ftd_;
   ScopedFd to_engine_;
+  ScopedFd to_storage_;
 };
 
 // An empty directory on tmpfs, where rings lie; removed with what is in it.

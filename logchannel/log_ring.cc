@@ -105,6 +105,15 @@ std::string ToEnginePath(const std::string& ring_path) {
   return ring_path + ".to-engine";
 }
 
+std::string ToStoragePath(const std::string& ring_path) {
+  return ring_path + ".to-storage";
+}
+
+std::array<std::string, 3> DoorbellPaths(const std::string& ring_path) {
+  return {ToFtdPath(ring_path), ToEnginePath(ring_path),
+          ToStoragePath(ring_path)};
+}
+
 Result<std::unique_ptr<LogRing>> LogRing::Attach(const std::string& path) {
   auto file = OpenForBoth(path, 0);
   if (!file.ok()) return file.status();
@@ -113,6 +122,8 @@ Result<std::unique_ptr<LogRing>> LogRing::Attach(const std::string& path) {
   if (!to_ftd.ok()) return to_ftd.status();
   auto to_engine = OpenDoorbell(ToEnginePath(path));
   if (!to_engine.ok()) return to_engine.status();
+  auto to_storage = OpenDoorbell(ToStoragePath(path));
+  if (!to_storage.ok()) return to_storage.status();
 
   struct stat info;
   FT_CHECK(fstat(file->get(), &info) == 0) << path;
@@ -125,17 +136,18 @@ Result<std::unique_ptr<LogRing>> LogRing::Attach(const std::string& path) {
   }
   return std::unique_ptr<LogRing>(new LogRing(
       path, static_cast<ft_ring*>(start), info.st_size - FT_RING_HEADER_BYTES,
-      std::move(*to_ftd), std::move(*to_engine)));
+      std::move(*to_ftd), std::move(*to_engine), std::move(*to_storage)));
 }
 
 LogRing::LogRing(std::string path, ft_ring* ring, uint64_t data_size,
-                 ScopedFd to_ftd, ScopedFd to_engine)
+                 ScopedFd to_ftd, ScopedFd to_engine, ScopedFd to_storage)
     : path_(std::move(path)),
       ring_(ring),
       data_(reinterpret_cast<std::byte*>(ring) + FT_RING_HEADER_BYTES),
       data_size_(data_size),
       to_ftd_(std::move(to_ftd)),
-      to_engine_(std::move(to_engine)) {}
+      to_engine_(std::move(to_engine)),
+      to_storage_(std::move(to_storage)) {}
 
 LogRing::~LogRing() { munmap(ring_, FT_RING_HEADER_BYTES + data_size_); }
 
@@ -258,7 +270,7 @@ Status LogRing::Acknowledge(LogPosition position) {
   }
   if (position <= acknowledged()) return Status::Ok();
   Store(ring_->acknowledged, position);
-  RingEngine();
+  WakeEngine();
   return Status::Ok();
 }
 
@@ -327,16 +339,21 @@ void LogRing::ClearDoorbell() {
 
 void LogRing::CancelSleep() { Store(ring_->ftd_sleeping, 0u); }
 
-void LogRing::RingEngine() {
-  if (Load(ring_->engine_sleeping) == 0) return;
-  if (__atomic_exchange_n(&ring_->engine_sleeping, 0u, __ATOMIC_SEQ_CST) == 0) {
-    return;
-  }
+void LogRing::WakeEngine() {
+  RingEngine();
+  Ring(ring_->storage_sleeping, to_storage_);
+}
+
+void LogRing::RingEngine() { Ring(ring_->engine_sleeping, to_engine_); }
+
+void LogRing::Ring(uint32_t& sleeping, const ScopedFd& doorbell) {
+  if (Load(sleeping) == 0) return;
+  if (__atomic_exchange_n(&sleeping, 0u, __ATOMIC_SEQ_CST) == 0) return;
   const char byte = 0;
   // A full FIFO is as readable as one more byte would make it.
-  const ssize_t written = write(to_engine_.get(), &byte, 1);
+  const ssize_t written = write(doorbell.get(), &byte, 1);
   FT_CHECK(written == 1 || errno == EAGAIN)
-      << to_engine_.path() << ": " << std::strerror(errno);
+      << doorbell.path() << ": " << std::strerror(errno);
 }
 
 void LogRing::CopyOut(LogPosition from, std::span<std::byte> out) const {

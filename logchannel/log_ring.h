@@ -35,6 +35,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -65,9 +66,11 @@ enum class LogMode : uint32_t {
   kKeep = FT_LOG_KEEP,
 };
 
-// The two doorbells beside a ring file.
+// The doorbells beside a ring file, and all of them.
 std::string ToFtdPath(const std::string& ring_path);
 std::string ToEnginePath(const std::string& ring_path);
+std::string ToStoragePath(const std::string& ring_path);
+std::array<std::string, 3> DoorbellPaths(const std::string& ring_path);
 
 class LogRing {
  public:
@@ -133,7 +136,7 @@ class LogRing {
   static constexpr uint64_t kNoLease = UINT64_MAX;
   void SetLease(uint64_t until_ns);
   uint64_t lease_until() const;
-  void WakeEngine() { RingEngine(); }
+  void WakeEngine();
   // The vCPU rests for `permille` of the time, at most FT_RING_PACE_MAX.
   // Stands until it is changed; without effect while the log is discarded.
   void SetPace(uint32_t permille);
@@ -172,7 +175,7 @@ class LogRing {
 
  private:
   LogRing(std::string path, ft_ring* ring, uint64_t data_size, ScopedFd to_ftd,
-          ScopedFd to_engine);
+          ScopedFd to_engine, ScopedFd to_storage);
 
   // "log ring PATH is damaged: " and `what`.
   Status Damaged(const std::string& what) const;
@@ -180,6 +183,7 @@ class LogRing {
   Result<size_t> WholeEntries(std::span<const std::byte> bytes,
                               LogPosition from, LogPosition committed) const;
   void RingEngine();
+  static void Ring(uint32_t& sleeping, const ScopedFd& doorbell);
   // Between log offsets and plain memory, around the ring's end.
   void CopyOut(LogPosition from, std::span<std::byte> out) const;
   void CopyIn(LogPosition to, std::span<const std::byte> bytes);
@@ -190,6 +194,7 @@ class LogRing {
   const uint64_t data_size_;
   ScopedFd to_ftd_;
   ScopedFd to_engine_;
+  ScopedFd to_storage_;
 };
 
 }  // namespace ft::logchannel

@@ -359,9 +359,8 @@ TEST_F(LogRingTest, CancelledSleepIsNotRung) {
 // sleep if it finds nothing new: rung too early is a wake-up lost. A watcher
 // in the engine's place sees the ring begin and looks at once.
 template <typename Move>
-void ExpectMovedBeforeRung(EngineRingForTest& engine, const uint64_t& position,
+void ExpectMovedBeforeRung(uint32_t& sleeping, const uint64_t& position,
                            Move move) {
-  uint32_t& sleeping = engine.shared()->engine_sleeping;
   for (int round = 0; round < 50; ++round) {
     const uint64_t before = position;
     uint64_t seen = 0;
@@ -384,7 +383,8 @@ void ExpectMovedBeforeRung(EngineRingForTest& engine, const uint64_t& position,
 TEST_F(LogRingTest, AppendedEntriesArePublishedBeforeTheEngineIsRung) {
   auto engine = Engine(Direction::kReplay);
   auto ring = Attach();
-  ExpectMovedBeforeRung(*engine, engine->shared()->committed, [&] {
+  ft_ring& shared = *engine->shared();
+  ExpectMovedBeforeRung(shared.engine_sleeping, shared.committed, [&] {
     ASSERT_TRUE(Append(*ring, ring->committed(), RandomEntry(1, 8)));
   });
 }
@@ -392,10 +392,31 @@ TEST_F(LogRingTest, AppendedEntriesArePublishedBeforeTheEngineIsRung) {
 TEST_F(LogRingTest, AcknowledgementIsPublishedBeforeTheEngineIsRung) {
   auto engine = Engine(Direction::kRecord);
   auto ring = Attach();
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(engine->CommitRandom(i, 8));
-  ExpectMovedBeforeRung(*engine, engine->shared()->acknowledged, [&] {
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(engine->CommitRandom(i, 8));
+  const auto acknowledge = [&] {
     EXPECT_TRUE(ring->Acknowledge(ring->acknowledged() + 12).ok());
-  });
+  };
+  ft_ring& shared = *engine->shared();
+  ExpectMovedBeforeRung(shared.engine_sleeping, shared.acknowledged,
+                        acknowledge);
+  ExpectMovedBeforeRung(shared.storage_sleeping, shared.acknowledged,
+                        acknowledge);
+}
+
+// Only what may let a disk be changed wakes the thread that waits to do so.
+TEST_F(LogRingTest, StorageIsRungForAcknowledgementsAndOnRequest) {
+  auto engine = Engine(Direction::kRecord);
+  auto ring = Attach();
+  ASSERT_TRUE(engine->CommitRandom(1, 8));
+  uint32_t& sleeping = engine->shared()->storage_sleeping;
+  sleeping = 1;
+  ring->SetReplayed(12);
+  EXPECT_EQ(sleeping, 1u);
+  EXPECT_TRUE(ring->Acknowledge(12).ok());
+  EXPECT_EQ(sleeping, 0u);
+  sleeping = 1;
+  ring->WakeEngine();
+  EXPECT_EQ(sleeping, 0u);
 }
 
 // ftd's side of a wait, by poll(2).

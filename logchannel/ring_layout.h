@@ -11,10 +11,11 @@
  *     offset 4096    data_size bytes of log, a power of two; the byte of log
  *                    offset o lies at data[o & (data_size - 1)]
  *
- * Beside the file PATH lie two FIFOs, the doorbells: PATH.to-ftd (the engine
- * writes, ftd reads) and PATH.to-engine (the other way). Each side opens
- * both O_RDWR | O_NONBLOCK, so neither sees an end of file when the other
- * dies. The engine creates all three.
+ * Beside the file PATH lie three FIFOs, the doorbells: PATH.to-ftd (the engine
+ * writes, ftd reads), PATH.to-engine and PATH.to-storage (the other way: the
+ * engine's main loop, and the thread that waits until it may change a disk).
+ * Each side opens all of them O_RDWR | O_NONBLOCK, so neither sees an end of
+ * file when the other dies. The engine creates all four files.
  *
  * All offsets are bytes since the birth of the log; they only grow. The log
  * is a sequence of *entries*:
@@ -51,7 +52,7 @@
 #define FT_RING_MAGIC 0x474e5246u /* "FRNG" */
 /* Any change to this file's structures needs a new version; both sides
  * refuse any other. */
-#define FT_RING_VERSION 4u
+#define FT_RING_VERSION 5u
 #define FT_RING_HEADER_BYTES 4096u
 /* 32 MiB: eight times the largest entry below leaves three quarters of the
  * ring to ride out a slow log channel: at the 3 Mbit/s of a compile-like
@@ -145,6 +146,7 @@ struct ft_ring {
 
     uint32_t ftd_sleeping __attribute__((aligned(64)));
     uint32_t engine_sleeping;
+    uint32_t storage_sleeping; /* waits for `acknowledged` and the lease */
 };
 
 #endif /* FT_RING_LAYOUT_H */

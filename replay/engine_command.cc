@@ -60,9 +60,9 @@ void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
 // Three nodes of one disk: storage, format, and our filter, which the device
 // sits on. Nobody locks a shared image: both sides of the pair have it open,
 // and fencing says who may write. Nor does a host cache it: what the backup's
-// host read while it waited is old when it goes live. I/O runs in the main
-// loop, never in an iothread. An error is the guest's, by the log: a backup
-// that stopped on it would be stopped for good.
+// host read while it waited is old when it goes live. The engine has a thread
+// for I/O (block/ft-storage.c), the device none of its own. An error is the
+// guest's, by the log: a backup that stopped on it would be stopped for good.
 constexpr char kErrors[] = ",werror=report,rerror=report";
 
 // The node where the bytes are: at a disk service, or here.

@@ -70,8 +70,9 @@ void RemoveRuntimeFiles(const EngineOptions& options) {
   unlink(options.qmp_path.c_str());
   if (!options.serial_path.empty()) unlink(options.serial_path.c_str());
   unlink(options.ring_path.c_str());
-  unlink(logchannel::ToFtdPath(options.ring_path).c_str());
-  unlink(logchannel::ToEnginePath(options.ring_path).c_str());
+  for (const std::string& bell : logchannel::DoorbellPaths(options.ring_path)) {
+    unlink(bell.c_str());
+  }
 }
 
 Milliseconds Left(Clock::time_point deadline) {

@@ -130,7 +130,12 @@ void DiskServiceForTest::End(int signal) {
 
 void DiskServiceForTest::Kill() { End(SIGKILL); }
 void DiskServiceForTest::Stop() { End(SIGTERM); }
-void DiskServiceForTest::Pause() { kill(pid_, SIGSTOP); }
+void DiskServiceForTest::Pause() {
+  kill(pid_, SIGSTOP);
+  // The signal is sent; its threads stop a moment later.
+  siginfo_t info;
+  waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED);
+}
 void DiskServiceForTest::Continue() { kill(pid_, SIGCONT); }
 
 std::string DiskServiceForTest::log() const {

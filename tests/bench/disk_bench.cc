@@ -19,7 +19,7 @@ namespace {
 struct Arguments {
   std::string json_path;
   int pairs = 3;
-  int seconds = 4;
+  DiskRunOptions run;
   std::vector<std::string> modes;
 };
 
@@ -36,10 +36,11 @@ void Say(const DiskMode& mode, const DiskPair& pair, int number, int of) {
   std::fflush(stdout);
 }
 
-std::optional<DiskPair> Measure(const DiskMode& mode, int seconds) {
-  const auto plain = RunDiskPlain(mode, seconds);
+std::optional<DiskPair> Measure(const DiskMode& mode,
+                                const DiskRunOptions& options) {
+  const auto plain = RunDiskPlain(mode, options);
   if (!plain) return std::nullopt;
-  const auto ft = RunDiskProtected(mode, seconds);
+  const auto ft = RunDiskProtected(mode, options);
   if (!ft) return std::nullopt;
   return DiskPair{.plain = *plain, .ft = *ft};
 }
@@ -57,7 +58,7 @@ int Bench(const Arguments& arguments) {
   for (int number = 1; number <= arguments.pairs; ++number) {
     for (const std::string& name : arguments.modes) {
       const DiskMode* mode = FindDiskMode(name);
-      const auto pair = Measure(*mode, arguments.seconds);
+      const auto pair = Measure(*mode, arguments.run);
       if (!pair) {
         fmt::print(stderr, "bench: {} could not be measured\n", name);
         return 1;
@@ -69,8 +70,10 @@ int Bench(const Arguments& arguments) {
   const std::vector<Figure> figures = DiskFigures(measured);
   fmt::print(
       "\nMedian of {} pairs; images on a tmpfs, the backup on the same "
-      "machine. Ratios are\nagainst the same engine under plain TCG.\n\n",
-      arguments.pairs);
+      "machine, {}.\nRatios are against the same engine under plain TCG.\n\n",
+      arguments.pairs,
+      arguments.run.processor_each ? "each host with a processor of its own"
+                                   : "all hosts on all its processors");
   PrintTable(figures, stdout);
   if (arguments.json_path.empty()) return 0;
   return WriteJson(figures, arguments.json_path) ? 0 : 1;
@@ -86,12 +89,19 @@ int Main(int argc, char** argv) {
   app.add_option("--pairs", arguments.pairs,
                  "plain and protected runs of each mode (3)")
       ->check(CLI::Range(1, 1000));
-  app.add_option("--seconds", arguments.seconds, "of each kind of access (4)")
+  app.add_option("--seconds", arguments.run.seconds,
+                 "of each kind of access (4)")
       ->check(CLI::Range(1, 600));
   app.add_option("--modes", arguments.modes, "which, with commas (all)")
       ->delimiter(',')
       ->check(CLI::IsMember(known));
+  std::string processors = "each";
+  app.add_option("--processors", processors,
+                 "each: the plain guest, the primary and the backup have one "
+                 "each; shared: all run on all (each)")
+      ->check(CLI::IsMember({"each", "shared"}));
   CLI11_PARSE(app, argc, argv);
+  arguments.run.processor_each = processors == "each";
   if (arguments.modes.empty()) arguments.modes = known;
   Status ready = replay::CheckTestPaths();
   const replay::NetworkBed bed;

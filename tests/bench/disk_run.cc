@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tests/bench/peers.h"
+#include "tests/bench/processor.h"
 #include "tests/replay/engine_pair.h"
 #include "tests/replay/test_paths.h"
 #include "tests/sparse_copy.h"
@@ -130,8 +131,21 @@ std::optional<DiskRun> MeasureAll(EnginePair& pair, Committed committed) {
   return run;
 }
 
-bool Boot(EnginePair& pair) {
-  return pair.StartPrimary() && WaitFor(pair, "FT-GUEST-READY");
+bool Bind(EnginePair& pair, Side side, const DiskRunOptions& options) {
+  if (!options.processor_each) return true;
+  const Status bound =
+      BindToProcessor(pair.EnginePid(side), side == Side::kPrimary ? 0 : 1);
+  if (!bound.ok()) Complain(bound.ToString());
+  return bound.ok();
+}
+
+bool Boot(EnginePair& pair, const DiskRunOptions& options) {
+  return pair.StartPrimary() && Bind(pair, Side::kPrimary, options) &&
+         WaitFor(pair, "FT-GUEST-READY");
+}
+
+bool Protect(EnginePair& pair, const DiskRunOptions& options) {
+  return pair.Clone() && Bind(pair, Side::kBackup, options) && pair.Protect();
 }
 
 bool Make(const Images& images) {
@@ -142,20 +156,22 @@ bool Make(const Images& images) {
 
 }  // namespace
 
-std::optional<DiskRun> RunDiskPlain(const DiskMode& mode, int seconds) {
+std::optional<DiskRun> RunDiskPlain(const DiskMode& mode,
+                                    const DiskRunOptions& options) {
   const AllImages images;
   if (!Make(images.primary)) return std::nullopt;
-  EnginePair pair(OptionsFor(mode, images, seconds, true));
-  if (!Boot(pair)) return std::nullopt;
+  EnginePair pair(OptionsFor(mode, images, options.seconds, true));
+  if (!Boot(pair, options)) return std::nullopt;
   return MeasureAll(pair, [] { return uint64_t{0}; });
 }
 
-std::optional<DiskRun> RunDiskProtected(const DiskMode& mode, int seconds) {
+std::optional<DiskRun> RunDiskProtected(const DiskMode& mode,
+                                        const DiskRunOptions& options) {
   const AllImages images;
   if (!Make(images.primary) || !Make(images.backup)) return std::nullopt;
-  EnginePair pair(OptionsFor(mode, images, seconds, false));
-  if (!Boot(pair)) return std::nullopt;
-  if (mode.backup && (!pair.Clone() || !pair.Protect())) return std::nullopt;
+  EnginePair pair(OptionsFor(mode, images, options.seconds, false));
+  if (!Boot(pair, options)) return std::nullopt;
+  if (mode.backup && !Protect(pair, options)) return std::nullopt;
   auto& ring = pair.engine(Side::kPrimary).ring();
   const auto run = MeasureAll(pair, [&] { return ring.committed(); });
   if (run && mode.backup) pair.ExpectIdentical();

@@ -10,8 +10,7 @@
 // measured is the way to a disk, not a disk. The backup streams, on this same
 // machine: with reads by the backup there is no other way (a later replay
 // would read what was written since), and a protected guest has a backup that
-// keeps up. What it takes of two processors is in the figures; two hosts would
-// do better. In the end both machines' digests are compared.
+// keeps up. In the end both machines' digests are compared.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +31,19 @@ struct MeasuredAccess {
 // One of each of AllDiskAccesses(), `seconds` long.
 using DiskRun = std::vector<MeasuredAccess>;
 
+struct DiskRunOptions {
+  int seconds = 4;  // of each access
+  // Every host has one processor of its own, the plain guest's as well as the
+  // primary's and the backup's: hosts are alike, protected or not. Otherwise
+  // all run on all, and the backup takes from what the plain guest has alone.
+  bool processor_each = true;
+};
+
 // Nothing when it failed; the reason was printed. The caller's thread is in a
 // replay::NetworkBed, and the process has no other thread.
-std::optional<DiskRun> RunDiskPlain(const DiskMode& mode, int seconds);
-std::optional<DiskRun> RunDiskProtected(const DiskMode& mode, int seconds);
+std::optional<DiskRun> RunDiskPlain(const DiskMode& mode,
+                                    const DiskRunOptions& options);
+std::optional<DiskRun> RunDiskProtected(const DiskMode& mode,
+                                        const DiskRunOptions& options);
 
 }  // namespace ft::bench

@@ -39,8 +39,9 @@ class Files {
     file_ = ScopedFd(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600),
                      path_);
     FT_CHECK(file_.valid());
-    FT_CHECK(mkfifo(ToFtdPath(path_).c_str(), 0600) == 0);
-    FT_CHECK(mkfifo(ToEnginePath(path_).c_str(), 0600) == 0);
+    for (const std::string& doorbell : DoorbellPaths(path_)) {
+      FT_CHECK(mkfifo(doorbell.c_str(), 0600) == 0);
+    }
   }
   const std::string& path() const { return path_; }
 

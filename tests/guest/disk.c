@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * disk DEVICE SECONDS     hard work for a disk whose content nobody needs
+ * disk DEVICE SECONDS [reset]
+ *                         hard work for a disk whose content nobody needs
  *
  * Six processes have a part of the device each, which they fill in large
  * writes, read and write at random in runs of 1 to 16 blocks, flush and
  * sometimes discard, and at last read again in large reads. What was written
  * is known from block and generation, and what is read is held against it.
  * Two of them go through the page cache, which writes when it likes to. A
- * seventh reads everywhere, also what is being written at that moment.
+ * seventh reads everywhere, also what is being written at that moment. With
+ * `reset` an eighth resets the disk, a SCSI one, ten times a second; the kernel
+ * does again what was in flight.
  *
  * Prints a hash over all that was read and when; exit 1 says that a read was
  * wrong.
@@ -16,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <scsi/sg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,15 +227,33 @@ static int run(int number, const char *device, uint64_t until, int to)
     return write(to, &self.hash, sizeof self.hash) != sizeof self.hash;
 }
 
+static int reset(const char *device, uint64_t until)
+{
+    const int fd = open(device, O_RDWR);
+    int what;
+
+    while (fd >= 0 && nanoseconds() < until) {
+        usleep(100 * 1000);
+        what = SG_SCSI_RESET_DEVICE;
+        if (ioctl(fd, SG_SCSI_RESET, &what) != 0) {
+            printf("the disk was not reset: %s\n", strerror(errno));
+            return 1;
+        }
+    }
+    return fd < 0;
+}
+
 int main(int argc, char **argv)
 {
-    const uint64_t seconds = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
+    const int resets = argc == 4 && strcmp(argv[3], "reset") == 0;
+    const uint64_t seconds =
+        argc == 3 || resets ? strtoull(argv[2], NULL, 10) : 0;
     const uint64_t until = nanoseconds() + seconds * 1000000000u;
     uint64_t sum = 0, hash;
     int ends[2], number, status, failed = 0;
 
-    if (argc != 3 || pipe(ends) != 0) {
-        puts("usage: disk DEVICE SECONDS");
+    if (seconds == 0 || pipe(ends) != 0) {
+        puts("usage: disk DEVICE SECONDS [reset]");
         return 1;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -239,6 +261,9 @@ int main(int argc, char **argv)
         if (fork() == 0) {
             exit(run(number, argv[1], until, ends[1]));
         }
+    }
+    if (resets && fork() == 0) {
+        exit(reset(argv[1], until));
     }
     while (wait(&status) > 0) {
         failed |= status != 0;

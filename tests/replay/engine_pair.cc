@@ -34,6 +34,10 @@ constexpr milliseconds kSettleTimeout(5'000);
 // Half of what the orphan rule allows (ring_layout.h).
 constexpr milliseconds kBeatEvery(50);
 
+// At a console; not after each entry that is carried, whose speed may be what
+// is measured.
+constexpr milliseconds kLookEvery(2);
+
 // A workload that could not do its work says so and why.
 constexpr char kGuestFailed[] = "FT-GUEST-FAILED";
 
@@ -383,13 +387,13 @@ bool EnginePair::WaitForConsole(Side side, const std::string& text,
   const auto has = [&](const char* what) {
     return Console(side).find(what) != std::string::npos;
   };
-  const bool came = WaitUntil(
-      [&] {
-        return !Of(side).exit_reason.empty() || divergence_ ||
-               has(text.c_str()) || has(kGuestFailed);
-      },
-      timeout);
-  if (came && has(text.c_str())) return true;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (Of(side).exit_reason.empty() && !divergence_ && !has(text.c_str()) &&
+         !has(kGuestFailed) && std::chrono::steady_clock::now() < deadline) {
+    io_.restart();
+    io_.run_for(kLookEvery);
+  }
+  if (has(text.c_str())) return true;
   const std::string console = Console(side);
   Fail("no \"" + text + "\" on the console of the " + NameOf(side) + "; " +
        Of(side).exit_reason + "; its end:\n" +

@@ -64,9 +64,9 @@ TEST_F(BackupReads, FindWhatThePrimaryFound) {
 
 // Its host cannot read for a second: it falls behind, and says so once.
 TEST_F(BackupReads, ThatFailAreTriedAgain) {
-  using Fails = FaultyDisk::Fails;
-  FaultyDisk primary_disk(machine_.image_path(), Fails::kReads);
-  FaultyDisk backup_disk(machine_.image_path(), Fails::kReads);
+  using Fault = FaultyDisk::Fault;
+  FaultyDisk primary_disk(machine_.image_path(), Fault::kReadsFail);
+  FaultyDisk backup_disk(machine_.image_path(), Fault::kReadsFail);
   replay::PairOptions options = Options();
   options.backup_disks = options.disks;
   options.disks[0].path = primary_disk.path();

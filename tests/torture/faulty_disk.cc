@@ -24,7 +24,7 @@ void AwaitFile(const std::string& path) {
 
 }  // namespace
 
-FaultyDisk::FaultyDisk(const std::string& image, Fails what)
+FaultyDisk::FaultyDisk(const std::string& image, Fault fault)
     : directory_(std::filesystem::temp_directory_path() /
                  ("lockstep-faulty." + std::string(6, 'X'))) {
   FT_CHECK(mkdtemp(directory_.data()) != nullptr) << directory_;
@@ -36,15 +36,23 @@ FaultyDisk::FaultyDisk(const std::string& image, Fails what)
                                    "--ipaddr=127.0.0.1",
                                    "--port=" + port,
                                    "--filter=error",
+                                   "--filter=delay",
                                    "--pidfile=" + directory_ + "/pid",
                                    "file",
                                    image,
                                    "error-file=" + directory_ + "/fail"};
-  if (what == Fails::kReads) {
-    argv.push_back("error-pread-rate=100%");
-  } else {
-    argv.push_back("error-pwrite-rate=100%");
-    argv.push_back("error-zero-rate=100%");
+  switch (fault) {
+    case Fault::kReadsFail:
+      argv.push_back("error-pread-rate=100%");
+      break;
+    case Fault::kChangesFail:
+      argv.push_back("error-pwrite-rate=100%");
+      argv.push_back("error-zero-rate=100%");
+      break;
+    case Fault::kSlow:
+      argv.push_back("delay-read=50ms");
+      argv.push_back("delay-write=50ms");
+      break;
   }
   auto nbdkit = replay::EngineProcess::Spawn(argv, directory_ + "/stderr");
   FT_CHECK(nbdkit.ok()) << nbdkit.status().ToString();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// FaultyDisk: an image behind an nbdkit of its own, which answers with EIO
-// while it is told to. An engine opens it as path().
+// FaultyDisk: an image behind an nbdkit of its own, which is slow, or answers
+// with EIO while it is told to. An engine opens it as path().
 #pragma once
 
 #include <memory>
@@ -13,10 +13,11 @@ namespace ft::torture {
 
 class FaultyDisk {
  public:
-  enum class Fails { kReads, kChanges };
+  // kSlow: each read and each write takes 50 ms, and none fails.
+  enum class Fault { kReadsFail, kChangesFail, kSlow };
 
-  // `what` fails while it fails. FT_CHECKs that nbdkit runs and listens.
-  FaultyDisk(const std::string& image, Fails what);
+  // FT_CHECKs that nbdkit runs and listens.
+  FaultyDisk(const std::string& image, Fault fault);
   ~FaultyDisk();
   FaultyDisk(const FaultyDisk&) = delete;
   FaultyDisk& operator=(const FaultyDisk&) = delete;

@@ -215,7 +215,7 @@ TEST_F(PrivateDisk, SpoiltReplicaIsNoticed) {
 
 // Only the backup's own host cannot write any more.
 TEST_F(PrivateDisk, BackupThatCannotWriteSaysWhichDisk) {
-  FaultyDisk replica(backup(), FaultyDisk::Fails::kChanges);
+  FaultyDisk replica(backup(), FaultyDisk::Fault::kChangesFail);
   replay::PairOptions options = Options();
   options.backup_disks[0].path = replica.path();
   options.may_diverge = true;

@@ -39,6 +39,7 @@
 #include "sysemu/block-backend.h"
 #include "ft/ft.h"
 #include "ft-disk.h"
+#include "ft-storage.h"
 
 /* A completed read is one event of the log, and an entry holds several. */
 #define TRANSFER_BYTES_MAX (512 * KiB)
@@ -183,7 +184,16 @@ static int ft_disk_open(BlockDriverState *bs, QDict *options, int flags,
     if (!ft_disk_parse(bs, options, errp)) {
         return -EINVAL;
     }
-    return bdrv_open_file_child(NULL, options, "file", bs, errp);
+    if (bdrv_open_file_child(NULL, options, "file", bs, errp) < 0) {
+        return -EINVAL;
+    }
+    ft_storage_add(bs);
+    return 0;
+}
+
+static void ft_disk_close(BlockDriverState *bs)
+{
+    ft_storage_remove(bs);
 }
 
 static int64_t ft_disk_getlength(BlockDriverState *bs)
@@ -209,6 +219,7 @@ static BlockDriver bdrv_ft = {
     .is_filter              = true,
 
     .bdrv_open              = ft_disk_open,
+    .bdrv_close             = ft_disk_close,
     .bdrv_child_perm        = bdrv_default_perms,
     .bdrv_getlength         = ft_disk_getlength,
     .bdrv_refresh_limits    = ft_disk_refresh_limits,

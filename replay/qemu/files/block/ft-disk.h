@@ -10,11 +10,13 @@
 
 #include "qapi/qapi-types-block-core.h"
 #include "block/block_int.h"
+#include "sysemu/runstate.h"
 
 typedef struct FtDisk {
     FtDiskMode mode;
     FtDiskReads reads;
     bool said;          /* that it cannot be read at the moment */
+    VMChangeStateEntry *vm_changes;
 } FtDisk;
 
 typedef enum FtDiskKind {
@@ -39,5 +41,15 @@ static inline bool ft_disk_backup_reads(BlockDriverState *bs)
 int coroutine_fn ft_disk_request(BlockDriverState *bs, FtDiskKind kind,
                                  int64_t offset, int64_t bytes,
                                  QEMUIOVector *qiov, BdrvRequestFlags flags);
+
+/*
+ * ft-reads.c: the backup reads this itself, when it gets to 'position'; it has
+ * read all that overlaps, or ft_disk_look_at_backup() is called when it may
+ * have; what it has read is forgotten.
+ */
+void ft_reads_note(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                   uint64_t position);
+bool ft_reads_are_replayed(BlockDriverState *bs, int64_t offset, int64_t bytes);
+void ft_reads_forget(void);
 
 #endif

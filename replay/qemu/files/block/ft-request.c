@@ -6,7 +6,7 @@
  * the same on both.
  *
  * Runs in the main AioContext and the vCPU's thread, replay mutex and BQL
- * held.
+ * held; the storage itself in its own thread (ft-storage.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,17 +21,16 @@
 #include "sysemu/replay.h"
 #include "ft/ft.h"
 #include "ft-disk.h"
+#include "ft-storage.h"
 
 /* A backup that cannot read its storage tries again so often. */
 #define RETRY_NS    (100 * SCALE_MS)
 
 typedef enum Stage {
-    /* On its way to the storage; then there. */
+    /* The storage thread's: held by the output rule, carried out. */
     READY,
     /* One before it that overlaps has no completion in the log. */
     AWAITS_TURN,
-    /* A change that the output rule holds. */
-    AWAITS_ACKNOWLEDGEMENT,
     /* A change of what the backup may be about to read. */
     AWAITS_BACKUP,
     /* Replaying: its storage is the recording VM's. */
@@ -45,6 +44,7 @@ typedef enum Stage {
 } Stage;
 
 struct FtDiskRequest {
+    FtStorageTask task;
     QTAILQ_ENTRY(FtDiskRequest) next;
     uint64_t id;
     BlockDriverState *bs;
@@ -58,24 +58,15 @@ struct FtDiskRequest {
     bool failed;        /* replaying: so the log says */
 };
 
-/* A read whose completion the backup may not have carried out. */
-typedef struct Read {
-    QSIMPLEQ_ENTRY(Read) next;
-    BlockDriverState *bs;
-    int64_t offset, bytes;
-    uint64_t position;  /* in the log */
-} Read;
-
 static struct {
     /* Of the next request; counted from the clone on. */
     uint64_t next_id;
     /* In the guest's order, until their completion was in the log. */
     QTAILQ_HEAD(, FtDiskRequest) pending;
-    /* By position. */
-    QSIMPLEQ_HEAD(, Read) reads;
+    /* Whose requests are to end now, or NULL. */
+    BlockDriverState *drained;
 } disks = {
     .pending = QTAILQ_HEAD_INITIALIZER(disks.pending),
-    .reads = QSIMPLEQ_HEAD_INITIALIZER(disks.reads),
 };
 
 /* A replaying VM carries it out as well. */
@@ -90,7 +81,7 @@ static bool ft_disk_is_change(const FtDiskRequest *r)
     return r->kind != READ && r->kind != FLUSH;
 }
 
-/*** The storage ***/
+/*** The storage: in its thread, or the main loop's if the VM never ran ***/
 
 static int coroutine_fn ft_disk_io(FtDiskRequest *r)
 {
@@ -120,29 +111,39 @@ static int coroutine_fn ft_disk_io(FtDiskRequest *r)
  * A backup that cannot read what its primary has read waits, rather than let
  * its guest see anything else.
  */
-static int coroutine_fn ft_disk_issue(FtDiskRequest *r)
+static void coroutine_fn ft_disk_issue(FtStorageTask *task)
 {
+    FtDiskRequest *r = container_of(task, FtDiskRequest, task);
     FtDisk *disk = r->bs->opaque;
 
     for (;;) {
-        int ret = ft_disk_io(r);
-
-        if (ret >= 0 || !ft_is_backup() || ft_disk_is_private(r->bs)) {
+        r->ret = ft_disk_io(r);
+        if (r->ret >= 0 || !ft_is_backup() || ft_disk_is_private(r->bs)) {
             disk->said = false;
-            return ret;
+            return;
         }
-        if (r->failed) {
-            return ret;
+        if (qatomic_read(&r->failed)) {
+            return;
         }
         if (!disk->said) {
             disk->said = true;
             error_report("disk '%s': this backup cannot read %" PRId64
                          " bytes at %" PRId64 " (%s) and waits until it can",
                          bdrv_get_node_name(r->bs), r->bytes, r->offset,
-                         strerror(-ret));
+                         strerror(-r->ret));
         }
         qemu_co_sleep_ns(QEMU_CLOCK_REALTIME, RETRY_NS);
     }
+}
+
+/* No request of the guest's: nobody else is at work. */
+static void coroutine_fn ft_disk_io_at_once(FtDiskRequest *r)
+{
+    AioContext *here = qemu_get_current_aio_context();
+
+    aio_co_reschedule_self(bdrv_get_aio_context(r->bs->file->bs));
+    r->ret = ft_disk_io(r);
+    aio_co_reschedule_self(here);
 }
 
 /* Its completion, an event for the vCPU's thread. */
@@ -150,7 +151,34 @@ static void ft_disk_completed(FtDiskRequest *r)
 {
     r->stage = QUEUED;
     replay_ft_disk_event(r, r->id);
-    ft_clone_look_at_disks();
+}
+
+static void ft_disk_cancel(FtDiskRequest *r)
+{
+    r->ret = -ECANCELED;
+    ft_disk_completed(r);
+}
+
+void ft_disk_collect(void)
+{
+    FtStorageTasks tasks;
+    FtStorageTask *task;
+
+    ft_storage_collect(&tasks);
+    while ((task = QSLIST_FIRST(&tasks))) {
+        FtDiskRequest *r = container_of(task, FtDiskRequest, task);
+
+        QSLIST_REMOVE_HEAD(&tasks, next);
+        if (task->left) {
+            ft_output_left(task->left - task->held_since);
+        }
+        if (ft_is_backup()) {
+            r->stage = DONE;
+        } else {
+            /* At the end, when there are no more events, it is run at once. */
+            ft_disk_completed(r);
+        }
+    }
 }
 
 /*** The guest's order ***/
@@ -200,51 +228,10 @@ restart:
 
 /*** What the backup reads for itself ***/
 
-static void ft_disk_forget_reads(void)
-{
-    uint64_t replayed = ft_log_replayed();
-    Read *read;
-
-    while ((read = QSIMPLEQ_FIRST(&disks.reads)) &&
-           read->position <= replayed) {
-        QSIMPLEQ_REMOVE_HEAD(&disks.reads, next);
-        g_free(read);
-    }
-}
-
-static void ft_disk_note_read(const FtDiskRequest *r, uint64_t position)
-{
-    Read *read;
-
-    ft_disk_forget_reads();
-    if (ft_log_replayed() == UINT64_MAX) {
-        return;
-    }
-    read = g_new0(Read, 1);
-    read->bs = r->bs;
-    read->offset = r->offset;
-    read->bytes = r->bytes;
-    read->position = position;
-    QSIMPLEQ_INSERT_TAIL(&disks.reads, read, next);
-}
-
 /* If not, ft_disk_look_at_backup() is called when it may have. */
 static bool ft_disk_backup_has_read(const FtDiskRequest *r)
 {
-    uint64_t position = 0;
-    Read *read;
-
-    ft_disk_forget_reads();
-    QSIMPLEQ_FOREACH(read, &disks.reads, next) {
-        if (ft_disk_overlap(r, read->bs, read->offset, read->bytes)) {
-            position = read->position;
-        }
-    }
-    if (position <= ft_log_replayed()) {
-        return true;
-    }
-    ft_log_want_replayed(position);
-    return position <= ft_log_replayed();
+    return ft_reads_are_replayed(r->bs, r->offset, r->bytes);
 }
 
 void ft_disk_look_at_backup(void)
@@ -262,48 +249,43 @@ restart:
 
 /*** The guest's requests ***/
 
-static void ft_disk_released(void *owner, const uint8_t *data, size_t size)
-{
-    ft_disk_wake(owner);
-}
-
 static void coroutine_fn ft_disk_wait(FtDiskRequest *r, Stage stage)
 {
     r->stage = stage;
     qemu_coroutine_yield();
 }
 
-/* All that it waits for comes before it in the guest's order. */
-static void coroutine_fn ft_disk_await_storage(FtDiskRequest *r)
+/* The image is the outside world, if the other host reaches it as well. */
+static bool ft_disk_is_output(const FtDiskRequest *r)
 {
+    return ft_disk_is_change(r) && !ft_disk_is_private(r->bs);
+}
+
+/* All that it waits for comes before it in the guest's order. */
+static void coroutine_fn ft_disk_carry_out(FtDiskRequest *r)
+{
+    if (ft_disk_is_output(r) && r->bs == disks.drained) {
+        ft_disk_cancel(r);
+        qemu_coroutine_yield();
+        return;
+    }
     if (ft_disk_is_behind_another(r)) {
         ft_disk_wait(r, AWAITS_TURN);
     }
-    if (!ft_disk_is_change(r) || ft_disk_is_private(r->bs)) {
-        return;
-    }
-    if (ft_output_is_held()) {
-        ft_output_hold(r, ft_disk_released, NULL, 0);
-        ft_disk_wait(r, AWAITS_ACKNOWLEDGEMENT);
-    }
-    if (!ft_disk_backup_has_read(r)) {
+    if (r->stage != COMPLETED && ft_disk_is_output(r) &&
+        !ft_disk_backup_has_read(r)) {
         ft_disk_wait(r, AWAITS_BACKUP);
     }
-}
-
-static void coroutine_fn ft_disk_carry_out(FtDiskRequest *r)
-{
-    ft_disk_await_storage(r);
-    r->stage = READY;
-    r->ret = ft_disk_issue(r);
-    if (ft_is_backup()) {
-        r->stage = DONE;
-        ft_disk_storage_is_done(r->id);
-        qemu_coroutine_yield();
-    } else if (replay_events_enabled()) {
-        ft_disk_completed(r);
-        qemu_coroutine_yield();
+    if (r->stage == COMPLETED) {
+        return;
     }
+    r->task.run = ft_disk_issue;
+    if (ft_disk_is_output(r) && ft_output_is_held()) {
+        ft_storage_hold(&r->task);
+    } else {
+        ft_storage_submit(&r->task);
+    }
+    ft_disk_wait(r, READY);
 }
 
 /* Until its completion is in the log. */
@@ -346,7 +328,7 @@ int coroutine_fn ft_disk_request(BlockDriverState *bs, FtDiskKind kind,
     }
     if (!ft_enabled() || !replay_events_enabled()) {
         /* The machine is being made, or has ended: not the guest's. */
-        r.ret = ft_disk_io(&r);
+        ft_disk_io_at_once(&r);
     } else {
         ft_disk_perform(&r);
     }
@@ -361,13 +343,18 @@ int coroutine_fn ft_disk_request(BlockDriverState *bs, FtDiskKind kind,
 
 void ft_disk_save(FtDiskRequest *r)
 {
-    bool is_read = r->kind == READ && r->ret >= 0;
-    bool has_data = is_read && !ft_disk_is_done_twice(r);
-    uint64_t position = ft_disk_put(r->ret, has_data ? r->data : NULL,
-                                    has_data ? r->bytes : 0);
+    bool is_read, has_data;
+    uint64_t position;
 
+    if (r->kind == READ && r->bs == disks.drained) {
+        r->ret = -ECANCELED;
+    }
+    is_read = r->kind == READ && r->ret >= 0;
+    has_data = is_read && !ft_disk_is_done_twice(r);
+    position = ft_disk_put(r->ret, has_data ? r->data : NULL,
+                           has_data ? r->bytes : 0);
     if (is_read && ft_disk_backup_reads(r->bs)) {
-        ft_disk_note_read(r, position);
+        ft_reads_note(r->bs, r->offset, r->bytes, position);
     }
 }
 
@@ -388,7 +375,8 @@ bool ft_disk_may_complete(FtDiskRequest *r, int ret)
     if (!ft_disk_is_done_twice(r)) {
         return true;
     }
-    r->failed = ret < 0;
+    qatomic_set(&r->failed, ret < 0);
+    ft_disk_collect();
     return r->stage == DONE;
 }
 
@@ -413,6 +401,10 @@ char *ft_disk_load(FtDiskRequest *r, int ret, const uint8_t *data, size_t size)
     if (size != (has_data ? r->bytes : 0)) {
         return g_strdup("another request of that number");
     }
+    if (ret == -ECANCELED) {
+        r->ret = ret;
+        return NULL;
+    }
     if (ft_disk_is_private(r->bs) && ret < 0) {
         return ft_disk_describe(r, "at the primary", ret);
     }
@@ -432,6 +424,126 @@ void ft_disk_run(FtDiskRequest *r)
     aio_co_wake(r->co);
 }
 
+/*** Gone live ***/
+
+/* What is on its way to the storage, or there, goes on by itself.  Once. */
+static void ft_disk_live(void *opaque)
+{
+    FtDiskRequest *r;
+
+    ft_disk_collect();
+restart:
+    QTAILQ_FOREACH(r, &disks.pending, next) {
+        if (r->stage == DONE) {
+            ft_disk_completed(r);
+        } else if (r->stage == AWAITS_LOG) {
+            ft_disk_wake(r);
+            goto restart;
+        }
+    }
+}
+
+/*** A device is reset ***/
+
+BlockDriverState *ft_disk_node(const FtDiskRequest *r)
+{
+    return r->bs;
+}
+
+static bool ft_disk_is_of(FtStorageTask *task, void *bs)
+{
+    return container_of(task, FtDiskRequest, task)->bs == bs;
+}
+
+static bool ft_disk_has_requests(BlockDriverState *bs)
+{
+    FtDiskRequest *r;
+
+    QTAILQ_FOREACH(r, &disks.pending, next) {
+        if (r->bs == bs) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What may not leave yet must not be waited for: its entry is not closed. */
+static void ft_disk_cancel_changes(BlockDriverState *bs)
+{
+    FtStorageTasks tasks;
+    FtStorageTask *task;
+    FtDiskRequest *r;
+
+    ft_storage_take_back(&tasks, ft_disk_is_of, bs);
+    while ((task = QSLIST_FIRST(&tasks))) {
+        QSLIST_REMOVE_HEAD(&tasks, next);
+        ft_disk_cancel(container_of(task, FtDiskRequest, task));
+    }
+    QTAILQ_FOREACH(r, &disks.pending, next) {
+        if (r->bs == bs && (r->stage == AWAITS_BACKUP ||
+            (r->stage == AWAITS_TURN && ft_disk_is_output(r)))) {
+            ft_disk_cancel(r);
+        }
+    }
+}
+
+static void ft_disk_end_recording(BlockDriverState *bs)
+{
+    disks.drained = bs;
+    ft_disk_live(NULL);     /* if it has just gone live */
+    ft_disk_cancel_changes(bs);
+    while (ft_disk_has_requests(bs)) {
+        ft_disk_collect();
+        if (!replay_save_ft_disk_event(bs)) {
+            ft_storage_wait();
+        }
+    }
+    disks.drained = NULL;
+}
+
+static void ft_disk_end_replaying(BlockDriverState *bs)
+{
+    FtDiskRequest *r;
+
+    while (ft_disk_has_requests(bs) && replay_read_ft_disk_event()) {
+        /* all that the log has */
+    }
+    /* After a divergence; it never runs again, but it must not hang. */
+restart:
+    QTAILQ_FOREACH(r, &disks.pending, next) {
+        if (r->bs == bs) {
+            r->ret = -ECANCELED;
+            ft_disk_run(r);
+            goto restart;
+        }
+    }
+}
+
+void ft_disk_end_requests(BlockDriverState *bs)
+{
+    if (!ft_enabled() || !replay_events_enabled() ||
+        !ft_disk_has_requests(bs)) {
+        return;
+    }
+    if (ft_is_backup()) {
+        ft_disk_end_replaying(bs);
+    } else {
+        ft_disk_end_recording(bs);
+    }
+}
+
+void ft_disk_end_all_requests(void)
+{
+    FtDiskRequest *r;
+
+    if (!ft_enabled() || !replay_events_enabled() || ft_is_backup()) {
+        return;
+    }
+    while ((r = QTAILQ_FIRST(&disks.pending))) {
+        ft_disk_end_recording(r->bs);
+    }
+}
+
 /*** Clone and go live ***/
 
 bool ft_disk_in_flight(void)
@@ -442,23 +554,7 @@ bool ft_disk_in_flight(void)
 void ft_disk_restart(void)
 {
     disks.next_id = 0;
-    ft_disk_forget_reads();
-}
-
-/* What is on its way to the storage, or there, goes on by itself. */
-static void ft_disk_live(void *opaque)
-{
-    FtDiskRequest *r;
-
-restart:
-    QTAILQ_FOREACH(r, &disks.pending, next) {
-        if (r->stage == DONE) {
-            ft_disk_completed(r);
-        } else if (r->stage == AWAITS_LOG) {
-            ft_disk_wake(r);
-            goto restart;
-        }
-    }
+    ft_reads_forget();
 }
 
 void ft_disk_go_live(void)

@@ -138,7 +138,7 @@ int ft_clone_stop_vm(void)
     }
 }
 
-/* By the main loop, which needs the locks. */
+/* By the main loop, which needs the locks, if the VM was never started. */
 static void ft_clone_read_replicas(void)
 {
     if (ft_replica_is_active()) {
@@ -164,7 +164,9 @@ void ft_clone_quiesce(void)
      */
     replay_save_internal_events();
     while (ft_disk_in_flight()) {
-        ft_clone_await(&disk_request_completed, DISK_POLL_MS);
+        if (ft_storage_is_quiet()) {
+            ft_clone_await(&disk_request_completed, DISK_POLL_MS);
+        }
         replay_save_internal_events();
     }
     ft_clone_read_replicas();

@@ -38,6 +38,12 @@ FtEngine ft_engine;
 #define ORPHAN_POLL_MS  500
 #define ORPHAN_POLLS    4
 
+/*
+ * A backup that has caught up lets some log come in before it goes on, rather
+ * than be woken for each entry.  It is asleep when the next one is far.
+ */
+#define DOZE_MS         1
+
 /*** The log ends, or is full ***/
 
 static unsigned ft_next_kind(void)
@@ -56,6 +62,14 @@ static bool ft_kind_is_main_loops(unsigned kind)
            (kind >= EVENT_SHUTDOWN && kind <= EVENT_SHUTDOWN_LAST);
 }
 
+static bool ft_log_ends(void)
+{
+    /* A drained backup that is to go live has that to do. */
+    return replay_mode == REPLAY_MODE_PLAY &&
+           !replay_state.has_unread_data && !ft_log_has_entry() &&
+           !ft_engine.go_live_since;
+}
+
 bool ft_vcpu_blocked(void)
 {
     if (!ft_enabled()) {
@@ -71,17 +85,32 @@ bool ft_vcpu_blocked(void)
         ft_disk_awaits_storage()) {
         return true;
     }
-    /* A drained backup that is to go live has that to do. */
-    return !replay_state.has_unread_data && !ft_log_has_entry() &&
-           !ft_engine.go_live_since;
+    return ft_log_ends();
+}
+
+static bool ft_vcpu_should_sleep(CPUState *cpu)
+{
+    return ft_vcpu_blocked() && !cpu->stop && cpu_work_list_empty(cpu);
 }
 
 bool ft_vcpu_must_sleep(CPUState *cpu)
 {
-    if (!ft_vcpu_blocked() || cpu->stop || !cpu_work_list_empty(cpu)) {
+    if (!ft_enabled()) {
         return false;
     }
+    ft_log_call_now();
+    if (!ft_vcpu_should_sleep(cpu)) {
+        return false;
+    }
+    if (ft_log_ends() && !ft_engine.dozed) {
+        ft_engine.dozed = true;
+        qemu_cond_timedwait_iothread(cpu->halt_cond, DOZE_MS);
+        if (!ft_vcpu_should_sleep(cpu)) {
+            return false;
+        }
+    }
     ft_log_want_doorbell();
+    ft_storage_is_quiet();
     return ft_vcpu_blocked();
 }
 
@@ -92,7 +121,7 @@ bool ft_cpu_thread_is_idle(CPUState *cpu)
     }
     if (replay_mode != REPLAY_MODE_PLAY) {
         /* Packets and bottom halves wait for this thread to record them. */
-        return !replay_has_events();
+        return !replay_has_events() && ft_storage_is_quiet();
     }
     return ft_vcpu_blocked();
 }
@@ -106,16 +135,23 @@ void ft_vcpu_yield(void)
 
 void ft_tenure_end(void)
 {
-    if (replay_mode == REPLAY_MODE_RECORD && ft_output_wants_tag()) {
-        /*
-         * The entry must reach the very instruction of the output.  The
-         * acknowledgement may come before the tag is there; whoever hears the
-         * doorbell waits for the end of this tenure.
-         */
+    if (replay_mode == REPLAY_MODE_RECORD &&
+        (ft_output_wants_tag() || ft_storage_wants_tag())) {
+        /* The entry must reach the very instruction of the output. */
         replay_save_instructions();
-        ft_log_want_doorbell();
+        if (ft_output_wants_tag()) {
+            /*
+             * The acknowledgement may come before the tag is there; whoever
+             * hears the doorbell waits for the end of this tenure.
+             */
+            ft_log_want_doorbell();
+        }
         ft_log_commit();
+        if (ft_output_wants_tag() || !ft_storage_awaits_another()) {
+            ft_log_call_now();
+        }
         ft_output_tag(ft_log_position());
+        ft_storage_tag(ft_log_position());
         return;
     }
     ft_log_commit();
@@ -209,13 +245,6 @@ bool ft_disk_awaits_storage(void)
     return completion.is_there && ft_disk_completion_waits();
 }
 
-void ft_disk_storage_is_done(uint64_t id)
-{
-    if (completion.is_there && completion.id == id) {
-        qemu_cpu_kick(first_cpu);
-    }
-}
-
 bool ft_disk_next_completed(FtDiskRequest **request)
 {
     g_autofree char *got = NULL;
@@ -260,6 +289,7 @@ static void ft_try_go_live(void);
 
 void ft_vcpu_replay_events(CPUState *cpu)
 {
+    ft_engine.dozed = false;
     while (!cpu->stop && runstate_is_running() && !ft_engine.diverged) {
         unsigned kind = ft_next_kind();
         uint64_t cursor = ft_log.cursor;
@@ -295,6 +325,21 @@ void ft_vcpu_replay_events(CPUState *cpu)
             ft_diverged(want, "a machine that has no such thing to do");
         }
     }
+}
+
+void ft_replay_until_reset(void)
+{
+    bool ended;
+
+    if (!ft_is_backup() || !cpu_is_stopped(first_cpu)) {
+        return;
+    }
+    do {
+        ft_vcpu_replay_events(first_cpu);
+        ended = ft_log_ends();
+        ft_log_want_doorbell();
+    } while ((ended && !ft_log_ends() && ft_is_backup()) ||
+             (ft_disk_awaits_storage() && !ft_storage_is_quiet()));
 }
 
 /*** Going live ***/
@@ -418,6 +463,7 @@ void ft_protect(bool on)
     } else {
         ft_log_discard();
         ft_output_release_all();
+        ft_storage_look();
         ft_disk_look_at_backup();
         qemu_cpu_kick(first_cpu);
     }

@@ -13,6 +13,8 @@ typedef struct FtEngine {
     bool diverged;
     /* When x-ft-go-live came (get_clock()), 0: it did not. */
     int64_t go_live_since;
+    /* Replaying: it has let log come in, once, where the log ended. */
+    bool dozed;
 
     /* Clone: under way; when it began, when the VM stopped for it (or 0). */
     bool clone_active;

@@ -1,8 +1,9 @@
 /*
  * What the parts of the fault-tolerance engine share among themselves:
  * ft-log.c (the ring), ft-output.c (held outputs), ft-engine.c (the vCPU's
- * loop, go live), ft-clone.c with ft-replica.c, ft-pace.c (its rests), ft-time.c, ft-digest.c
- * with ft-state.c and ft-where.c, and ft-qmp.c (commands).
+ * loop, go live), ft-clone.c with ft-replica.c, ft-pace.c (its rests),
+ * ft-time.c, ft-digest.c with ft-state.c and ft-where.c, and ft-qmp.c
+ * (commands).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,13 +17,16 @@ typedef struct FtLog {
     struct ft_ring *ring;   /* NULL unless started with rr=ft */
     uint8_t *data;
     uint64_t mask;          /* data size - 1 */
-    int to_ftd, to_engine;  /* doorbells */
+    int to_ftd, to_engine, to_storage;  /* doorbells */
     /* Log offset of the next byte to write (recording) or read (replaying). */
     uint64_t cursor;
     /* Recording: where the open entry starts; == cursor if none is open. */
     uint64_t entry_start;
     /* Replaying: where the current entry ends. */
     uint64_t entry_end;
+    /* When the vCPU last called ftd, get_clock(); has it moved on since? */
+    int64_t called;
+    bool call_is_due;
 } FtLog;
 
 extern FtLog ft_log;

@@ -22,11 +22,16 @@
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "hw/core/cpu.h"
 #include "qapi/error.h"
 #include "sysemu/replay.h"
 #include "ft/engine_build.h"
 #include "ft/ft.h"
 #include "ft-internal.h"
+
+/* So long at the most does ftd not hear of what nobody waits for. */
+#define CALL_NS     (500 * SCALE_US)
 
 FtLog ft_log;
 
@@ -74,6 +79,11 @@ bool ft_log_open(const char *path, Error **errp)
     }
     ft_log.to_engine = ft_log_open_fifo(path, ".to-engine", errp);
     if (ft_log.to_engine < 0) {
+        return false;
+    }
+
+    ft_log.to_storage = ft_log_open_fifo(path, ".to-storage", errp);
+    if (ft_log.to_storage < 0) {
         return false;
     }
 
@@ -187,6 +197,34 @@ static void ft_log_ring_ftd(void)
     }
 }
 
+/*
+ * A position has moved.  A call may wake a sleeper, which costs more than a
+ * small entry: unless somebody waits for what is in it (then
+ * ft_log_call_now() follows) there is one call for what the vCPU does in
+ * CALL_NS, or until it sleeps.
+ */
+static void ft_log_call_soon(void)
+{
+    if (current_cpu && get_clock() - ft_log.called < CALL_NS) {
+        qatomic_mb_set(&ft_log.call_is_due, true);
+        return;
+    }
+    ft_log_ring_ftd();
+    if (current_cpu) {
+        ft_log.called = get_clock();
+        qatomic_set(&ft_log.call_is_due, false);
+    }
+}
+
+/* Any thread. */
+void ft_log_call_now(void)
+{
+    if (qatomic_read(&ft_log.call_is_due) &&
+        qatomic_xchg(&ft_log.call_is_due, false)) {
+        ft_log_ring_ftd();
+    }
+}
+
 /* Close the open entry, if there is one, and show it to the reader. */
 void ft_log_commit(void)
 {
@@ -205,7 +243,7 @@ void ft_log_commit(void)
     if (ft_log.ring->log_mode == FT_LOG_DISCARD) {
         store64(&ft_log.ring->acknowledged, ft_log.cursor);
     } else {
-        ft_log_ring_ftd();
+        ft_log_call_soon();
     }
 }
 
@@ -229,9 +267,10 @@ bool ft_log_next(void)
     }
     if (ft_log.cursor != ft_log.ring->consumed) {
         store64(&ft_log.ring->consumed, ft_log.cursor);
-        ft_log_ring_ftd();
+        ft_log_call_soon();
     }
     if (load64(&ft_log.ring->committed) == ft_log.cursor) {
+        ft_log_call_now();
         return false;
     }
     copy_out(ft_log.cursor, &word, sizeof(word));
@@ -318,15 +357,39 @@ void ft_log_want_doorbell(void)
     __atomic_store_n(&ft_log.ring->engine_sleeping, 1, __ATOMIC_SEQ_CST);
 }
 
-void ft_log_clear_doorbell(void)
+static void ft_log_drain(int doorbell)
 {
     char drain[64];
 
-    while (read(ft_log.to_engine, drain, sizeof(drain)) == sizeof(drain)) {
+    while (read(doorbell, drain, sizeof(drain)) == sizeof(drain)) {
         /* until it is empty */
     }
+}
+
+void ft_log_clear_doorbell(void)
+{
+    ft_log_drain(ft_log.to_engine);
     store64(&ft_log.ring->replayed_wanted, UINT64_MAX);
     __atomic_store_n(&ft_log.ring->engine_sleeping, 0, __ATOMIC_SEQ_CST);
+}
+
+/*** The doorbell of the disks' storage, in its thread ***/
+
+int ft_log_storage_bell(void)
+{
+    return ft_log.to_storage;
+}
+
+/* Any thread. */
+void ft_log_want_storage_bell(void)
+{
+    __atomic_store_n(&ft_log.ring->storage_sleeping, 1, __ATOMIC_SEQ_CST);
+}
+
+void ft_log_clear_storage_bell(void)
+{
+    ft_log_drain(ft_log.to_storage);
+    __atomic_store_n(&ft_log.ring->storage_sleeping, 0, __ATOMIC_SEQ_CST);
 }
 
 /* Begin to keep the log for a backup, from here on.  BQL held too. */

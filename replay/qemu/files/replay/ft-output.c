@@ -12,7 +12,8 @@
  * that was acknowledged but never sent does not wait for a retransmission
  * (one that was sent already arrives twice, which every network may do).
  *
- * All of this runs under the replay mutex; sending takes the BQL as well.
+ * All of this runs under the replay mutex except where said; sending takes
+ * the BQL as well.  Changes of disks are held in block/ft-storage.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -128,6 +129,11 @@ void ft_output_hold(void *owner, FtSend *send,
     }
     out->tag = UINT64_MAX;
     untagged_count++;
+    ft_output_end_tenure();
+}
+
+void ft_output_end_tenure(void)
+{
     if (current_cpu && current_cpu->running) {
         /* The entry is closed when the vCPU leaves its loop: now, please. */
         cpu_exit(current_cpu);
@@ -167,6 +173,17 @@ static bool ft_output_lease_stands(void)
     return now.tv_sec * NANOSECONDS_PER_SECOND + now.tv_nsec < until;
 }
 
+bool ft_output_may_leave(uint64_t tag)
+{
+    return tag <= ft_log_acknowledged() && ft_output_lease_stands();
+}
+
+void ft_output_left(int64_t delay_ns)
+{
+    delay_us[released_count++ % DELAY_SAMPLES] =
+        MIN(delay_ns / 1000, UINT32_MAX);
+}
+
 /*
  * Send what is tagged at or below 'position', while the lease stands.  True
  * if anything is left.
@@ -177,8 +194,7 @@ bool ft_output_release_through(uint64_t position)
 
     while ((out = QTAILQ_FIRST(&held)) && out->tag <= position &&
            ft_output_lease_stands()) {
-        delay_us[released_count++ % DELAY_SAMPLES] =
-            MIN((get_clock() - out->since_ns) / 1000, UINT32_MAX);
+        ft_output_left(get_clock() - out->since_ns);
         out->send(out->owner, out->data, out->size);
         __atomic_store_n(&ft_log.ring->released, out->tag, __ATOMIC_SEQ_CST);
         ft_output_forget(out);
@@ -251,7 +267,7 @@ void ft_output_figures(FtOutputFigures *f)
     size_t n = MIN(released_count, DELAY_SAMPLES);
 
     *f = (FtOutputFigures) {
-        .held = held_count,
+        .held = held_count + ft_storage_held(),
         .held_bytes = held_bytes,
         .released = released_count,
     };

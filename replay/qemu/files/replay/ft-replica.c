@@ -12,8 +12,8 @@
  *
  * ft-replica.h says what is in the stream, ft-replica-load.c reads it.
  *
- * The migration thread, without locks except where said; it has the main loop
- * read.
+ * The migration thread, without locks except where said; it has the storage's
+ * thread read (ft-storage.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -251,16 +251,15 @@ static void coroutine_fn ft_replica_read_piece(void *opaque)
     qemu_mutex_unlock(&source.lock);
 }
 
-/* Main loop. */
-static void ft_replica_read_batch(void *opaque)
+/* In the thread of the disk's storage. */
+static void ft_replica_begin(void *opaque)
 {
-    Pieces *pieces = opaque;
-    Piece *p, *next;
+    Piece *p = opaque;
+    AioContext *context = qemu_get_current_aio_context();
 
-    /* When the last one is read, the list is the migration thread's. */
-    QSIMPLEQ_FOREACH_SAFE(p, pieces, next, next) {
-        qemu_coroutine_enter(qemu_coroutine_create(ft_replica_read_piece, p));
-    }
+    aio_context_acquire(context);
+    qemu_coroutine_enter(qemu_coroutine_create(ft_replica_read_piece, p));
+    aio_context_release(context);
 }
 
 /* Appends up to 'max' pieces, read, or not (ret < 0). */
@@ -279,8 +278,10 @@ static void ft_replica_read(Pieces *pieces, unsigned max)
     }
     qemu_mutex_lock(&source.lock);
     source.reading = n;
-    aio_bh_schedule_oneshot(qemu_get_aio_context(), ft_replica_read_batch,
-                            &batch);
+    QSIMPLEQ_FOREACH(p, &batch, next) {
+        aio_bh_schedule_oneshot(bdrv_get_aio_context(p->replica->bs->file->bs),
+                                ft_replica_begin, p);
+    }
     while (source.reading) {
         qemu_cond_wait(&source.all_read, &source.lock);
     }
@@ -290,7 +291,7 @@ static void ft_replica_read(Pieces *pieces, unsigned max)
 
 /*
  * The VM stands still and no request is left: what is dirty now is the last.
- * The main loop must not be kept from reading.
+ * No locks held.
  */
 void ft_replica_read_last(void)
 {

@@ -101,6 +101,11 @@ void ft_clone_finish(const char *error);
  * loop is woken when it does not any more.
  */
 bool ft_reset_may_begin(void);
+/*
+ * Replaying: a vCPU that has asked for a reset stands still, and the main loop
+ * carries out what the log has before it.
+ */
+void ft_replay_until_reset(void);
 void ft_reset_begins(void);
 /* The vCPU then neither runs nor records nor replays. */
 bool ft_reset_is_under_way(void);
@@ -126,9 +131,52 @@ void ft_disk_run(FtDiskRequest *r);
  * after a divergence.  False: it has to wait.
  */
 bool ft_disk_next_completed(FtDiskRequest **r);
-/* Does the next event wait?  That may have been for this request. */
+/* Does the next event wait? */
 bool ft_disk_awaits_storage(void);
-void ft_disk_storage_is_done(uint64_t id);
+/* What the storage is done with becomes events, recording. */
+void ft_disk_collect(void);
+/*
+ * Nothing is there to be collected, and when there is the vCPU is woken, and
+ * whoever makes a clone.
+ */
+bool ft_storage_is_quiet(void);
+/* Until there is something to be collected; the locks are kept. */
+void ft_storage_wait(void);
+
+/*
+ * The disk's device is reset: its requests end here, which is at the same
+ * instruction on both sides.  What the storage is at work on is waited for,
+ * what the output rule holds was never done; reads bring nothing.
+ */
+void ft_disk_end_requests(BlockDriverState *bs);
+/*
+ * The same for all disks, by the recording main loop, before a reset of the
+ * machine is noted in the log, in one entry with that: the reset itself takes
+ * more than one, and a backup that stood amid them could not go live.
+ */
+void ft_disk_end_all_requests(void);
+BlockDriverState *ft_disk_node(const FtDiskRequest *r);
+/* The next completion of a disk's is recorded and run; false: there is none. */
+bool replay_save_ft_disk_event(BlockDriverState *bs);
+/* The next event, a completion, is run; false: it is something else. */
+bool replay_read_ft_disk_event(void);
+
+/*
+ * Changes that the output rule holds: is one without the position that
+ * explains it; here it is.  And: may some leave, not by an acknowledgement?
+ */
+bool ft_storage_wants_tag(void);
+/* One that was tagged before waits: when it leaves, ftd is called. */
+bool ft_storage_awaits_another(void);
+void ft_storage_tag(uint64_t position);
+void ft_storage_look(void);
+unsigned ft_storage_held(void);
+/* The doorbell of the storage's thread; ask for it, then look once more. */
+int ft_log_storage_bell(void);
+void ft_log_want_storage_bell(void);
+void ft_log_clear_storage_bell(void);
+/* ftd is called now if it was to be called soon. */
+void ft_log_call_now(void);
 
 /*
  * How far the backup has carried out the log, UINT64_MAX where there is none;
@@ -159,6 +207,14 @@ void ft_replica_start_up(void);
 /* An output of the guest, to leave by 'send'; copies the data. */
 typedef void FtSend(void *owner, const uint8_t *data, size_t size);
 bool ft_output_is_held(void);
+/*
+ * Of an output that is held elsewhere (disks): may what is explained by the
+ * log through 'tag' leave, any thread; it left; the running vCPU is to close
+ * the entry that explains it.
+ */
+bool ft_output_may_leave(uint64_t tag);
+void ft_output_left(int64_t delay_ns);
+void ft_output_end_tenure(void);
 void ft_output_hold(void *owner, FtSend *send,
                     const uint8_t *data, size_t size);
 
