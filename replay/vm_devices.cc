@@ -42,6 +42,12 @@ Status ValidatePath(const std::string& which, const std::string& path) {
     if (status.ok()) return status;
     return Status::Invalid(which + status.message(), status.remedy());
   }
+  if (path.starts_with("iscsi://")) {
+    return Status::Invalid(
+        which + "path \"" + path + "\": the engine has no iSCSI initiator",
+        "have both hosts log in to the target and name the block device, for "
+        "example /dev/disk/by-path/...; or serve the LUN by a disk service");
+  }
   if (path.size() > 1 && path[0] == '/' && path.back() != '/' &&
       std::all_of(path.begin(), path.end(), IsPathCharacter)) {
     return Status::Ok();

@@ -34,6 +34,9 @@ TEST(VmDevices, DiskIsAnImageBehindOneOfTwoControllers) {
   const Case cases[] = {
       {[](Disk& disk) { disk.path = "vm1.img"; }, "disk 1: path \"vm1.img\""},
       {[](Disk& disk) { disk.path = ""; }, "disk 1: path \"\""},
+      {[](Disk& disk) { disk.path = "iscsi://10.0.0.5/iqn.2026:a/0"; },
+       "disk 1: path \"iscsi://10.0.0.5/iqn.2026:a/0\": the engine has no "
+       "iSCSI initiator"},
       {[](Disk& disk) { disk.path = "nbd://vm1"; },
        "disk 1: path \"nbd://vm1\" names no disk of a disk service"},
       {[](Disk& disk) { disk.path = "/"; }, "disk 1: path \"/\""},
