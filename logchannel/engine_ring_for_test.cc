@@ -86,9 +86,9 @@ EngineRingForTest::EngineRingForTest(Options options, ft_ring* ring,
 EngineRingForTest::~EngineRingForTest() {
   munmap(ring_, FT_RING_HEADER_BYTES + options_.data_size);
   unlink(options_.path.c_str());
-  unlink(to_ftd_.path().c_str());
-  unlink(to_engine_.path().c_str());
-  unlink(to_storage_.path().c_str());
+  for (const std::string& doorbell : DoorbellPaths(options_.path)) {
+    unlink(doorbell.c_str());
+  }
 }
 
 std::byte& EngineRingForTest::data(LogPosition position) {

@@ -59,6 +59,17 @@ const char* NameOf(Side side) {
 
 std::string Number(uint64_t number) { return std::to_string(number); }
 
+// Steps until `ready`; false when it is not within `timeout`.
+template <typename Ready, typename Step>
+bool RunUntil(Ready ready, milliseconds timeout, Step step) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!ready()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    step();
+  }
+  return true;
+}
+
 // A disk's filter node, as one that passes everything on.
 std::string WithoutFilter(const std::string& argument) {
   const std::string filter = "driver=ft,";
@@ -387,12 +398,16 @@ bool EnginePair::WaitForConsole(Side side, const std::string& text,
   const auto has = [&](const char* what) {
     return Console(side).find(what) != std::string::npos;
   };
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (Of(side).exit_reason.empty() && !divergence_ && !has(text.c_str()) &&
-         !has(kGuestFailed) && std::chrono::steady_clock::now() < deadline) {
-    io_.restart();
-    io_.run_for(kLookEvery);
-  }
+  RunUntil(
+      [&] {
+        return !Of(side).exit_reason.empty() || divergence_ ||
+               has(text.c_str()) || has(kGuestFailed);
+      },
+      timeout,
+      [&] {
+        io_.restart();
+        io_.run_for(kLookEvery);
+      });
   if (has(text.c_str())) return true;
   const std::string console = Console(side);
   Fail("no \"" + text + "\" on the console of the " + NameOf(side) + "; " +
@@ -421,13 +436,10 @@ bool EnginePair::DrainBackupTo(uint64_t position, Milliseconds timeout) {
 
 bool EnginePair::WaitUntil(const std::function<bool()>& ready,
                            Milliseconds timeout) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (!ready()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
+  return RunUntil(ready, timeout, [&] {
     io_.restart();
     io_.run_one_for(Milliseconds(10));
-  }
-  return true;
+  });
 }
 
 std::string EnginePair::Console(Side side) {
