@@ -31,13 +31,15 @@ class FtctlTest : public ::testing::Test {
     return "name = \"vm1\"\nkernel = \"/dev/null\"\n" + more;
   }
 
-  // Everything below state_dir and shared_dir but the log of events.
+  // Everything below state_dir and shared_dir, without what ftd is about to
+  // rename into place: it saves a VM's state beside answering its verbs.
   std::string Snapshot() const {
     std::string text;
     for (const char* name : {"state", "shared"}) {
       if (!fs::exists(ftd_.dir() / name)) continue;
       for (const auto& entry :
            fs::recursive_directory_iterator(ftd_.dir() / name)) {
+        if (entry.path().extension() == ".new") continue;
         text += entry.path().string() + "\n";
       }
     }
