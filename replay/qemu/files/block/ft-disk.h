@@ -37,6 +37,13 @@ static inline bool ft_disk_backup_reads(BlockDriverState *bs)
     return disk->reads == FT_DISK_READS_BACKUP;
 }
 
+/* Not with a flush, which is no bytes at 0. */
+static inline bool ft_disk_overlap(int64_t a, int64_t a_bytes,
+                                   int64_t b, int64_t b_bytes)
+{
+    return a < b + b_bytes && b < a + a_bytes;
+}
+
 /* A request of the guest, until its completion is in the log. */
 int coroutine_fn ft_disk_request(BlockDriverState *bs, FtDiskKind kind,
                                  int64_t offset, int64_t bytes,

@@ -60,8 +60,8 @@ bool ft_reads_are_replayed(BlockDriverState *bs, int64_t offset, int64_t bytes)
 
     ft_reads_forget();
     QSIMPLEQ_FOREACH(read, &reads, next) {
-        if (read->bs == bs && read->offset < offset + bytes &&
-            offset < read->offset + read->bytes) {
+        if (read->bs == bs && ft_disk_overlap(read->offset, read->bytes,
+                                              offset, bytes)) {
             position = read->position;
         }
     }

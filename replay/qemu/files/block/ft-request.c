@@ -111,7 +111,7 @@ static int coroutine_fn ft_disk_io(FtDiskRequest *r)
  * A backup that cannot read what its primary has read waits, rather than let
  * its guest see anything else.
  */
-static void coroutine_fn ft_disk_issue(FtStorageTask *task)
+void coroutine_fn ft_disk_issue(FtStorageTask *task)
 {
     FtDiskRequest *r = container_of(task, FtDiskRequest, task);
     FtDisk *disk = r->bs->opaque;
@@ -183,13 +183,6 @@ void ft_disk_collect(void)
 
 /*** The guest's order ***/
 
-static bool ft_disk_overlap(const FtDiskRequest *r, BlockDriverState *bs,
-                            int64_t offset, int64_t bytes)
-{
-    return r->bs == bs && r->offset < offset + bytes &&
-           offset < r->offset + r->bytes;
-}
-
 static bool ft_disk_is_behind_another(const FtDiskRequest *r)
 {
     FtDiskRequest *other;
@@ -198,9 +191,10 @@ static bool ft_disk_is_behind_another(const FtDiskRequest *r)
         if (other == r) {
             return false;
         }
-        /* Flushes have no bytes. */
         if ((ft_disk_is_change(r) || ft_disk_is_change(other)) &&
-            ft_disk_overlap(r, other->bs, other->offset, other->bytes)) {
+            r->bs == other->bs &&
+            ft_disk_overlap(r->offset, r->bytes, other->offset,
+                            other->bytes)) {
             return true;
         }
     }
@@ -228,19 +222,14 @@ restart:
 
 /*** What the backup reads for itself ***/
 
-/* If not, ft_disk_look_at_backup() is called when it may have. */
-static bool ft_disk_backup_has_read(const FtDiskRequest *r)
-{
-    return ft_reads_are_replayed(r->bs, r->offset, r->bytes);
-}
-
 void ft_disk_look_at_backup(void)
 {
     FtDiskRequest *r;
 
 restart:
     QTAILQ_FOREACH(r, &disks.pending, next) {
-        if (r->stage == AWAITS_BACKUP && ft_disk_backup_has_read(r)) {
+        if (r->stage == AWAITS_BACKUP &&
+            ft_reads_are_replayed(r->bs, r->offset, r->bytes)) {
             ft_disk_wake(r);
             goto restart;
         }
@@ -273,13 +262,12 @@ static void coroutine_fn ft_disk_carry_out(FtDiskRequest *r)
         ft_disk_wait(r, AWAITS_TURN);
     }
     if (r->stage != COMPLETED && ft_disk_is_output(r) &&
-        !ft_disk_backup_has_read(r)) {
+        !ft_reads_are_replayed(r->bs, r->offset, r->bytes)) {
         ft_disk_wait(r, AWAITS_BACKUP);
     }
     if (r->stage == COMPLETED) {
         return;
     }
-    r->task.run = ft_disk_issue;
     if (ft_disk_is_output(r) && ft_output_is_held()) {
         ft_storage_hold(&r->task);
     } else {

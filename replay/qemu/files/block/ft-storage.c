@@ -59,7 +59,7 @@ static void coroutine_fn ft_storage_run(void *opaque)
 {
     FtStorageTask *task = opaque;
 
-    task->run(task);
+    ft_disk_issue(task);
     QSLIST_INSERT_HEAD_ATOMIC(&storage.done, task, next);
     qemu_event_set(&storage.progress);
     ft_storage_tell();
@@ -72,6 +72,9 @@ static void ft_storage_take(FtStorageTasks *tasks, FtStorageTasks *from)
     FtStorageTask *task;
 
     QSLIST_INIT(tasks);
+    if (!qatomic_read(&from->slh_first)) {
+        return;
+    }
     QSLIST_MOVE_ATOMIC(&newest_first, from);
     while ((task = QSLIST_FIRST(&newest_first))) {
         QSLIST_REMOVE_HEAD(&newest_first, next);
@@ -251,7 +254,7 @@ void ft_storage_wait(void)
     }
 }
 
-bool ft_storage_is_quiet(void)
+bool ft_storage_want_bell(void)
 {
     qatomic_set(&storage.bell_is_wanted, true);
     smp_mb();

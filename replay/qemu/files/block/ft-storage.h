@@ -16,8 +16,6 @@ typedef QSLIST_HEAD(, FtStorageTask) FtStorageTasks;
 /* Something to be done below an ft node. */
 struct FtStorageTask {
     QSLIST_ENTRY(FtStorageTask) next;
-    /* In the storage's thread, outside of all of QEMU's locks. */
-    void coroutine_fn (*run)(FtStorageTask *task);
     /* An output: not before the log through here is acknowledged. */
     uint64_t tag;
     /* get_clock(); 0: it was not held */
@@ -31,6 +29,9 @@ struct FtStorageTask {
  */
 void ft_storage_add(BlockDriverState *bs);
 void ft_storage_remove(BlockDriverState *bs);
+
+/* What it is: in the storage's thread, outside of all of QEMU's locks. */
+void coroutine_fn ft_disk_issue(FtStorageTask *task);
 
 /* Any thread. */
 void ft_storage_submit(FtStorageTask *task);
@@ -46,7 +47,7 @@ void ft_storage_take_back(FtStorageTasks *tasks,
 /*
  * What was run, oldest first, each once.  The vCPU of a recording VM is asked
  * to look when there is something; who else waits for it has to ask for the
- * bell, ft_storage_is_quiet() (ft.h).
+ * bell, ft_storage_want_bell() (ft.h).
  */
 void ft_storage_collect(FtStorageTasks *tasks);
 

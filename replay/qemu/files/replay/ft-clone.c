@@ -164,7 +164,7 @@ void ft_clone_quiesce(void)
      */
     replay_save_internal_events();
     while (ft_disk_in_flight()) {
-        if (ft_storage_is_quiet()) {
+        if (ft_storage_want_bell()) {
             ft_clone_await(&disk_request_completed, DISK_POLL_MS);
         }
         replay_save_internal_events();

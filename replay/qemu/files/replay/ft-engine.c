@@ -98,10 +98,15 @@ bool ft_vcpu_must_sleep(CPUState *cpu)
     if (!ft_enabled()) {
         return false;
     }
-    ft_log_call_now();
     if (!ft_vcpu_should_sleep(cpu)) {
+        if (all_cpu_threads_idle()) {
+            ft_log_call_now();
+        } else {
+            ft_log_call_when_due();
+        }
         return false;
     }
+    ft_log_call_now();
     if (ft_log_ends() && !ft_engine.dozed) {
         ft_engine.dozed = true;
         qemu_cond_timedwait_iothread(cpu->halt_cond, DOZE_MS);
@@ -110,7 +115,7 @@ bool ft_vcpu_must_sleep(CPUState *cpu)
         }
     }
     ft_log_want_doorbell();
-    ft_storage_is_quiet();
+    ft_storage_want_bell();
     return ft_vcpu_blocked();
 }
 
@@ -121,7 +126,7 @@ bool ft_cpu_thread_is_idle(CPUState *cpu)
     }
     if (replay_mode != REPLAY_MODE_PLAY) {
         /* Packets and bottom halves wait for this thread to record them. */
-        return !replay_has_events() && ft_storage_is_quiet();
+        return !replay_has_events() && ft_storage_want_bell();
     }
     return ft_vcpu_blocked();
 }
@@ -339,7 +344,7 @@ void ft_replay_until_reset(void)
         ended = ft_log_ends();
         ft_log_want_doorbell();
     } while ((ended && !ft_log_ends() && ft_is_backup()) ||
-             (ft_disk_awaits_storage() && !ft_storage_is_quiet()));
+             (ft_disk_awaits_storage() && !ft_storage_want_bell()));
 }
 
 /*** Going live ***/

@@ -35,6 +35,7 @@ bool ft_log_open(const char *path, Error **errp);
 void ft_log_put(const void *buf, size_t size);
 bool ft_log_entry_is_large(void);
 void ft_log_commit(void);
+void ft_log_call_when_due(void);
 bool ft_log_next(void);
 void ft_log_get(void *buf, size_t size);
 uint64_t ft_log_position(void);

@@ -216,6 +216,14 @@ static void ft_log_call_soon(void)
     }
 }
 
+/* The vCPU goes on; what it does next may be nothing for the log. */
+void ft_log_call_when_due(void)
+{
+    if (qatomic_read(&ft_log.call_is_due)) {
+        ft_log_call_soon();
+    }
+}
+
 /* Any thread. */
 void ft_log_call_now(void)
 {

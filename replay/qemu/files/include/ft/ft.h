@@ -136,10 +136,10 @@ bool ft_disk_awaits_storage(void);
 /* What the storage is done with becomes events, recording. */
 void ft_disk_collect(void);
 /*
- * Nothing is there to be collected, and when there is the vCPU is woken, and
- * whoever makes a clone.
+ * Asks for the bell: when there is something to be collected, the vCPU is
+ * woken, and whoever makes a clone.  False: there is already.
  */
-bool ft_storage_is_quiet(void);
+bool ft_storage_want_bell(void);
 /* Until there is something to be collected; the locks are kept. */
 void ft_storage_wait(void);
 
