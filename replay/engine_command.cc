@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "replay/iscsi_disk.h"
+
 namespace ft::replay {
 namespace {
 
@@ -65,12 +67,16 @@ void AppendNic(Arguments& argv, const Nic& nic, const std::string& tap,
 // guest's, by the log: a backup that stopped on it would be stopped for good.
 constexpr char kErrors[] = ",werror=report,rerror=report";
 
-// The node where the bytes are: at a disk service, or here.
+// The node where the bytes are: at a disk service or iSCSI target, or here.
 std::string StorageNode(const Disk& disk, const DiskWriter& writer,
                         const std::string& name) {
   if (const auto nbd = ParseNbdPath(disk.path); nbd.ok()) {
     return "driver=nbd,node-name=" + name + "," +
            NbdNodeOptions(nbd.value(), writer) + ",discard=unmap";
+  }
+  if (const auto lun = ParseIscsiPath(disk.path); lun.ok()) {
+    return "driver=iscsi,node-name=" + name + "," +
+           IscsiNodeOptions(lun.value(), writer) + ",discard=unmap";
   }
   const std::string driver = IsDevicePath(disk.path) ? "host_device" : "file";
   return "driver=" + driver + ",node-name=" + name +

@@ -12,6 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -143,6 +144,19 @@ TEST(EngineCommand, DiskOfAService_IsOpenedByThisEngineAndNoOther) {
                        "server.host=10.0.0.5,server.port=10809,"
                        "export=vm1-root;epoch=7;host=hostB,reconnect-delay=300,"
                        "discard=unmap"));
+}
+
+TEST(EngineCommand, IscsiDisk_IsOpenedByTheEngineItself) {
+  EngineOptions options = Options();
+  options.vm.disks = {{.path = "iscsi://10.0.0.5/iqn.2026-11.com.example:a/1"}};
+  options.writer = {.host = "hostB", .epoch = 7};
+  EXPECT_THAT(
+      EngineCommand(options),
+      IsSupersetOf({"driver=iscsi,node-name=d0f,transport=tcp,"
+                    "portal=10.0.0.5:3260,target=iqn.2026-11.com.example:a,"
+                    "lun=1,initiator-name=iqn.2026-11.local.lockstep:hostB,"
+                    "timeout=30,cache.direct=on,discard=unmap",
+                    "driver=raw,node-name=d0r,file=d0f,discard=unmap"}));
 }
 
 TEST(EngineCommand, ScsiDisks_ShareOneController) {

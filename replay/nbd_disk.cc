@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "replay/nbd_disk.h"
 
-#include <algorithm>
-#include <cctype>
-#include <charconv>
-
+#include "replay/network_address.h"
 #include "shared-disk/export_name.h"
 #include "shared-disk/record.h"
 
@@ -18,37 +15,16 @@ constexpr char kScheme[] = "nbd://";
 // storage is gone.
 constexpr int kReconnectSeconds = 300;
 
-// No comma among them: they become an option of QEMU.
-bool IsHost(const std::string& host) {
-  return !host.empty() && host.size() <= 253 &&
-         std::all_of(host.begin(), host.end(), [](unsigned char c) {
-           return std::isalnum(c) || c == '.' || c == '-' || c == ':' ||
-                  c == '%';
-         });
-}
-
 std::optional<NbdDisk> Parse(const std::string& path) {
   const std::string rest = path.substr(sizeof kScheme - 1);
   const size_t slash = rest.find('/');
   if (slash == rest.npos) return std::nullopt;
-  const std::string where = rest.substr(0, slash);
-  const size_t colon = where.rfind(':');
-  if (colon == where.npos) return std::nullopt;
-  NbdDisk disk;
-  disk.host = where.substr(0, colon);
-  const bool bracketed = disk.host.size() > 2 && disk.host.front() == '[' &&
-                         disk.host.back() == ']';
-  if (bracketed) disk.host = disk.host.substr(1, disk.host.size() - 2);
-  const char* end = where.data() + where.size();
-  const auto [stop, error] =
-      std::from_chars(where.data() + colon + 1, end, disk.port);
-  disk.disk = rest.substr(slash + 1);
-  const bool good = error == std::errc() && stop == end && disk.port != 0 &&
-                    IsHost(disk.host) &&
-                    (bracketed || disk.host.find(':') == disk.host.npos) &&
-                    shared_disk::IsName(disk.disk) && disk.disk != "record";
-  if (!good) return std::nullopt;
-  return disk;
+  const auto where = ParseNetworkAddress(rest.substr(0, slash));
+  const std::string name = rest.substr(slash + 1);
+  if (!where || !shared_disk::IsName(name) || name == "record") {
+    return std::nullopt;
+  }
+  return NbdDisk{where->host, where->port, name};
 }
 
 }  // namespace

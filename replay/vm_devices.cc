@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "logchannel/scoped_fd.h"
+#include "replay/iscsi_disk.h"
 #include "replay/name_rules.h"
 #include "replay/nbd_disk.h"
 
@@ -34,19 +35,19 @@ Status NotOneOf(const std::string& what, const std::string& value,
                          "use \"" + one + "\" or \"" + other + "\"");
 }
 
+// What no host has as a file or device of its own.
+bool IsAtService(const std::string& path) {
+  return IsNbdPath(path) || IsIscsiPath(path);
+}
+
 bool IsPathCharacter(unsigned char c) { return c >= 0x20 && c != 0x7f; }
 
 Status ValidatePath(const std::string& which, const std::string& path) {
-  if (IsNbdPath(path)) {
-    const Status status = ParseNbdPath(path).status();
+  if (IsAtService(path)) {
+    const Status status = IsNbdPath(path) ? ParseNbdPath(path).status()
+                                          : ParseIscsiPath(path).status();
     if (status.ok()) return status;
     return Status::Invalid(which + status.message(), status.remedy());
-  }
-  if (path.starts_with("iscsi://")) {
-    return Status::Invalid(
-        which + "path \"" + path + "\": the engine has no iSCSI initiator",
-        "have both hosts log in to the target and name the block device, for "
-        "example /dev/disk/by-path/...; or serve the LUN by a disk service");
   }
   if (path.size() > 1 && path[0] == '/' && path.back() != '/' &&
       std::all_of(path.begin(), path.end(), IsPathCharacter)) {
@@ -128,16 +129,18 @@ Status ValidateDisk(const Disk& disk, size_t index) {
                    "stale metadata"),
         "convert the image (qemu-img convert -O raw) and set format = \"raw\"");
   }
-  if (status.ok() && disk.mode == kPrivate && IsNbdPath(disk.path)) {
+  if (status.ok() && disk.mode == kPrivate && IsAtService(disk.path)) {
     return Status::Invalid(
-        which + "a disk at a disk service cannot be private",
+        which + "a disk at " +
+            (IsNbdPath(disk.path) ? "a disk service" : "an iSCSI target") +
+            " cannot be private",
         "set mode = \"shared\", or name an image file of each host");
   }
   return status;
 }
 
 Status CheckDisk(const Disk& disk) {
-  if (IsNbdPath(disk.path)) return Status::Ok();
+  if (IsAtService(disk.path)) return Status::Ok();
   const ScopedFd fd(
       open(disk.path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0 && errno != EISDIR) {

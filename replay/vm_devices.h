@@ -41,8 +41,9 @@ inline constexpr char kReadsByBackup[] = "backup";
 
 struct Disk {
   // The same on both hosts: "nbd://HOST:PORT/DISK", a disk at a disk service
-  // (nbd_disk.h), or absolute: a block device if IsDevicePath(), else an image
-  // file. Not measured: its content changes.
+  // (nbd_disk.h), "iscsi://HOST[:PORT]/TARGET/LUN" (iscsi_disk.h), or absolute:
+  // a block device if IsDevicePath(), else an image file. Not measured: its
+  // content changes.
   std::string path;
   std::string format = kRaw;
   std::string bus = kVirtioBlk;
@@ -73,7 +74,8 @@ Status ValidateDisk(const Disk& disk, size_t index);
 
 // Blocking. This host's image: there, readable and writable, of the kind
 // that its path says, and in the format that was said. kInvalid otherwise. A
-// disk at a disk service is not looked at: the engine says what is wrong.
+// disk at a disk service or iSCSI target is not looked at: the engine says
+// what is wrong.
 Status CheckDisk(const Disk& disk);
 
 // Blocking. How large an image of this host is; kInvalid when it cannot be

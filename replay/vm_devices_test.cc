@@ -34,9 +34,15 @@ TEST(VmDevices, DiskIsAnImageBehindOneOfTwoControllers) {
   const Case cases[] = {
       {[](Disk& disk) { disk.path = "vm1.img"; }, "disk 1: path \"vm1.img\""},
       {[](Disk& disk) { disk.path = ""; }, "disk 1: path \"\""},
-      {[](Disk& disk) { disk.path = "iscsi://10.0.0.5/iqn.2026:a/0"; },
-       "disk 1: path \"iscsi://10.0.0.5/iqn.2026:a/0\": the engine has no "
-       "iSCSI initiator"},
+      {[](Disk& disk) { disk.path = "iscsi://10.0.0.5/vm1"; },
+       "disk 1: path \"iscsi://10.0.0.5/vm1\" names no LUN"},
+      {[](Disk& disk) { disk.path = "iscsi://joe%pw@h/iqn.a/0"; },
+       "disk 1: an iSCSI path with a user in it: CHAP is not supported"},
+      {[](Disk& disk) {
+         disk.path = "iscsi://10.0.0.5/iqn.2026-11.com.example:a/0";
+         disk.format = kQcow2;
+       },
+       "disk 1: qcow2 is not replicated"},
       {[](Disk& disk) { disk.path = "nbd://vm1"; },
        "disk 1: path \"nbd://vm1\" names no disk of a disk service"},
       {[](Disk& disk) { disk.path = "/"; }, "disk 1: path \"/\""},
@@ -71,9 +77,21 @@ TEST(VmDevices, PrivateDiskIsARawImageOfEachHost) {
   EXPECT_THAT(ValidateDisk(disk, 2).ToString(),
               HasSubstr("disk 2: a disk at a disk service cannot be private; "
                         "set mode = \"shared\""));
+  disk.path = "iscsi://10.0.0.5/iqn.2026-11.com.example:vm1/0";
+  EXPECT_THAT(ValidateDisk(disk, 2).ToString(),
+              HasSubstr("a disk at an iSCSI target cannot be private; set"));
   disk = {.path = "/srv/vm1.img", .format = "qcow2", .mode = "private"};
   EXPECT_THAT(ValidateDisk(disk, 0).ToString(),
               HasSubstr("compared and copied as raw images; convert"));
+}
+
+TEST(VmDevices, DiskElsewhereIsShared_AndNotLookedAtHere) {
+  for (const char* path : {"nbd://10.0.0.5:10809/vm1",
+                           "iscsi://10.0.0.5/iqn.2026-11.com.example:vm1/0"}) {
+    const Disk disk = {.path = path};
+    EXPECT_TRUE(ValidateDisk(disk, 0).ok()) << path;
+    EXPECT_TRUE(CheckDisk(disk).ok()) << path;
+  }
 }
 
 TEST(VmDevices, WhatIsBelowDevIsADevice) {

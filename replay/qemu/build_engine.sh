@@ -46,6 +46,7 @@ readonly configure_flags=(
   --enable-pie
   --enable-slirp
   --enable-seccomp
+  --enable-libiscsi
   --meson=/usr/bin/meson
   --with-git-submodules=ignore
   --disable-docs

@@ -138,6 +138,9 @@ bool ft_disk_check(Error **errp)
                        bs->file->bs->drv->format_name);
             return false;
         }
+        if (!ft_reservation_check(bs, errp)) {
+            return false;
+        }
     }
     return true;
 }

@@ -12,10 +12,22 @@
 #include "block/block_int.h"
 #include "sysemu/runstate.h"
 
+/* Of an iSCSI disk; ft-reservation.c.  Zeroes at first. */
+typedef struct FtReservation {
+    CoMutex lock;
+    uint64_t predecessor;   /* key of who may be replaced; 0: not seen yet */
+    bool is_claimed;        /* once; nobody is replaced any more */
+    bool is_fenced;         /* for good */
+    unsigned times;         /* it was found to be ours */
+    bool is_in_doubt;       /* is this port registered? */
+    int64_t looked_at;      /* get_clock() */
+} FtReservation;
+
 typedef struct FtDisk {
     FtDiskMode mode;
     FtDiskReads reads;
     bool said;          /* that it cannot be read at the moment */
+    FtReservation reservation;
     VMChangeStateEntry *vm_changes;
 } FtDisk;
 
@@ -58,5 +70,19 @@ void ft_reads_note(BlockDriverState *bs, int64_t offset, int64_t bytes,
                    uint64_t position);
 bool ft_reads_are_replayed(BlockDriverState *bs, int64_t offset, int64_t bytes);
 void ft_reads_forget(void);
+
+/*
+ * ft-reservation.c, of no effect on disks that are not iSCSI.  The machine is
+ * there: a disk that cannot be reserved is refused, and is reserved, unless
+ * this is to be a backup; this VM is live now.  GLOBAL_STATE_CODE.
+ */
+bool ft_reservation_check(BlockDriverState *bs, Error **errp);
+void ft_reservation_go_live(void);
+/*
+ * In the storage's thread.  Before a live VM does anything with the disk: 0, or
+ * -EPERM if it must not.  And: since then a request met a conflict.
+ */
+int coroutine_fn ft_reservation_take(BlockDriverState *bs, unsigned *times);
+void ft_reservation_doubt(BlockDriverState *bs, unsigned times);
 
 #endif

@@ -25,6 +25,8 @@
 
 /* A backup that cannot read its storage tries again so often. */
 #define RETRY_NS    (100 * SCALE_MS)
+/* A request whose reservation is lost under it. */
+#define TRIES_MAX   8
 
 typedef enum Stage {
     /* The storage thread's: held by the output rule, carried out. */
@@ -107,6 +109,26 @@ static int coroutine_fn ft_disk_io(FtDiskRequest *r)
     g_assert_not_reached();
 }
 
+/* An iSCSI disk is a live VM's alone. */
+static int coroutine_fn ft_disk_io_reserved(FtDiskRequest *r)
+{
+    unsigned times = 0;
+    int i, ret = 0;
+
+    for (i = 0; i < TRIES_MAX; i++) {
+        ret = ft_reservation_take(r->bs, &times);
+        if (ret < 0) {
+            return ret;
+        }
+        ret = ft_disk_io(r);
+        if (ret != -EBADE) {
+            return ret;
+        }
+        ft_reservation_doubt(r->bs, times);
+    }
+    return ret;
+}
+
 /*
  * A backup that cannot read what its primary has read waits, rather than let
  * its guest see anything else.
@@ -117,7 +139,7 @@ void coroutine_fn ft_disk_issue(FtStorageTask *task)
     FtDisk *disk = r->bs->opaque;
 
     for (;;) {
-        r->ret = ft_disk_io(r);
+        r->ret = ft_disk_io_reserved(r);
         if (r->ret >= 0 || !ft_is_backup() || ft_disk_is_private(r->bs)) {
             disk->said = false;
             return;
@@ -547,6 +569,7 @@ void ft_disk_restart(void)
 
 void ft_disk_go_live(void)
 {
+    ft_reservation_go_live();
     if (ft_disk_in_flight()) {
         aio_bh_schedule_oneshot(qemu_get_aio_context(), ft_disk_live, NULL);
     }
