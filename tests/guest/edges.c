@@ -8,6 +8,7 @@
  *                           across the end of a page
  *   edges fpu SECONDS       x87 with its save areas, SSE2, rounding modes
  *   edges mxcsr SECONDS     flags of SSE exceptions, long after they were raised
+ *   edges undefined SECONDS the flags that BT leaves undefined, twice
  *   edges ports SECONDS     PIT, RTC and its memory, ACPI timer, TSC, clock
  *
  * Prints a hash over what came out. Results that the architecture defines are
@@ -227,6 +228,38 @@ static void mxcsr_once(unsigned round)
     mix(round);
 }
 
+/* Below the red zone of x86-64's calling convention. */
+#define FLAGS_OF_BT(flags, value, more, between)                        \
+    asm volatile("lea -128(%%rsp), %%rsp\n\t"                           \
+                 "add %2, %1\n\t" between "bt $3, %1\n\t"              \
+                 "pushfq\n\t"                                           \
+                 "pop %0\n\t"                                           \
+                 "lea 128(%%rsp), %%rsp"                                \
+                 : "=r"(flags), "+r"(value)                             \
+                 : "r"(more)                                            \
+                 : "cc", "memory")
+
+/*
+ * They may be anything, but the same wherever an emulator has to begin a block
+ * of translated code; it always does behind a jump.
+ */
+static void undefined_once(unsigned round)
+{
+    uint64_t flags, flags_in_new_block;
+    unsigned i;
+
+    for (i = 0; i < 2000; i++) {
+        uint64_t value = round + i, same = value;
+
+        FLAGS_OF_BT(flags, value, hash, "");
+        FLAGS_OF_BT(flags_in_new_block, same, hash, "jmp 1f\n1:\t");
+        if (flags != flags_in_new_block) {
+            wrong("the flags of BT depend on where a block begins");
+        }
+        mix(flags);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -263,6 +296,9 @@ int main(int argc, char **argv)
                 break;
             case 'p':
                 ports_once(round);
+                break;
+            case 'u':
+                undefined_once(round);
                 break;
             default:
                 wrong("no such edge");
