@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "replay/iscsi_disk.h"
+
 namespace ft::host {
 namespace {
 
@@ -90,7 +92,7 @@ void ReadBackend(TableReader& table, fencing::StoreOptions* out) {
 
 fencing::StoreOptions ReadStore(TableReader& top, const std::string& host) {
   fencing::StoreOptions options;
-  options.iscsi.initiator = "iqn.2026-11.local.lockstep:" + host;
+  options.iscsi.initiator = replay::InitiatorName(host);
   if (!top.Has("fencing")) {
     if (!top.Has("shared_dir")) {
       top.Fail(Status::Invalid(

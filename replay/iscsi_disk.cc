@@ -12,7 +12,6 @@ namespace ft::replay {
 namespace {
 
 constexpr char kScheme[] = "iscsi://";
-constexpr char kInitiator[] = "iqn.2026-11.local.lockstep:";
 constexpr uint16_t kDefaultPort = 3260;  // RFC 7143
 constexpr size_t kTargetNameMax = 223;   // there, too
 constexpr uint16_t kLunMax = 0x3fff;     // of flat space addressing, SAM-5
@@ -61,12 +60,16 @@ Result<IscsiDisk> ParseIscsiPath(const std::string& path) {
   if (rest.find('@') != rest.npos) {
     return Status::Invalid(
         "an iSCSI path with a user in it: CHAP is not supported for disks yet",
-        std::string("let the target know hosts by their initiator names, ") +
-            kInitiator + "HOST");
+        "let the target know hosts by their initiator names, " +
+            InitiatorName("HOST"));
   }
   if (auto disk = Parse(rest)) return *disk;
   return Status::Invalid("path \"" + path + "\" names no LUN",
                          "write iscsi://HOST[:PORT]/TARGET/LUN");
+}
+
+std::string InitiatorName(const std::string& host) {
+  return "iqn.2026-11.local.lockstep:" + host;
 }
 
 std::string IscsiNodeOptions(const IscsiDisk& disk, const DiskWriter& writer) {
@@ -75,7 +78,7 @@ std::string IscsiNodeOptions(const IscsiDisk& disk, const DiskWriter& writer) {
   // Direct, or the driver would remember which blocks are unused.
   return "transport=tcp,portal=" + host + ":" + std::to_string(disk.port) +
          ",target=" + disk.target + ",lun=" + std::to_string(disk.lun) +
-         ",initiator-name=" + kInitiator + writer.host +
+         ",initiator-name=" + InitiatorName(writer.host) +
          ",timeout=" + std::to_string(kCommandSeconds) + ",cache.direct=on";
 }
 

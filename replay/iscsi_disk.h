@@ -30,9 +30,11 @@ bool IsIscsiPath(const std::string& path);
 // kInvalid says what is wrong with it.
 Result<IscsiDisk> ParseIscsiPath(const std::string& path);
 
+// The name by which a host logs in, for disks and for the test-and-set.
+std::string InitiatorName(const std::string& host);
+
 // The options of QEMU's driver "iscsi" for it. Requests wait for a target that
-// is being restarted. The initiator's name is that of the writer's host, as in
-// the test-and-set.
+// is being restarted.
 std::string IscsiNodeOptions(const IscsiDisk& disk, const DiskWriter& writer);
 
 }  // namespace ft::replay

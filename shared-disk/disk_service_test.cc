@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "logchannel/count_for_test.h"
 #include "shared-disk/disk_service_for_test.h"
 #include "shared-disk/nbd_client_for_test.h"
 
@@ -15,13 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-// How often `what` is in `text`.
-size_t Count(const std::string& text, const std::string& what) {
-  size_t count = 0;
-  for (size_t at = 0; (at = text.find(what, at)) != text.npos; ++at) ++count;
-  return count;
-}
 
 class DiskServiceTest : public testing::Test {
  protected:

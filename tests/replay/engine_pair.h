@@ -137,6 +137,10 @@ class EnginePair {
   bool DrainBackup(Milliseconds timeout = kPatience);
   // Lets both engines run until `ready`; false after `timeout`.
   bool WaitUntil(const std::function<bool()>& ready, Milliseconds timeout);
+  // Lets both engines run for so long.
+  void Run(Milliseconds time) {
+    WaitUntil([] { return false; }, time);
+  }
 
   std::string Console(Side side);
   // When the first line that begins with `prefix` was complete.

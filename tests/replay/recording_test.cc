@@ -28,7 +28,7 @@ bool RecordTiny(EnginePair& pair) {
       !pair.Record()) {
     return false;
   }
-  pair.WaitUntil([] { return false; }, std::chrono::milliseconds(500));
+  pair.Run(std::chrono::milliseconds(500));
   if (!pair.CompareHere()) return false;
   return pair.WaitForConsole(Side::kPrimary, "FT-GUEST-DONE") &&
          pair.EndRecording();

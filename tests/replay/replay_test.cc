@@ -42,7 +42,7 @@ TEST(Replay, IdleGuestIsIdentical) {
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-DONE"));
   ASSERT_TRUE(pair.Clone());
   // Two seconds of timer ticks and warps over an idle CPU.
-  pair.WaitUntil([] { return false; }, seconds(2));
+  pair.Run(seconds(2));
   pair.ExpectIdentical();
 }
 
@@ -85,8 +85,8 @@ TEST(Digest, FlippedBitIsADivergence) {
   const Status flipped =
       FlipGuestBit(backup, PairOptions().memory_mib, 12u << 20);
   ASSERT_TRUE(flipped.ok()) << flipped.ToString();
-  EXPECT_TRUE(pair.WaitUntil([&] { return pair.divergence().has_value(); },
-                             kPatience));
+  EXPECT_TRUE(
+      pair.WaitUntil([&] { return pair.divergence().has_value(); }, kPatience));
   ASSERT_TRUE(pair.divergence());
   EXPECT_NE(pair.divergence()->expected.find("RAM from 12288 KiB"),
             std::string::npos)

@@ -69,7 +69,7 @@ TEST(RingFull, PrimaryWaits) {
       << before - ring.acknowledged() << " bytes in the ring";
   EXPECT_LE(ring.committed() - ring.acknowledged(), ring.data_size());
   const uint64_t icount = pair.Query(Side::kPrimary).icount;
-  pair.WaitUntil([] { return false; }, milliseconds(300));
+  pair.Run(milliseconds(300));
   EXPECT_EQ(pair.Query(Side::kPrimary).icount, icount);
 
   pair.SetPumping(true);

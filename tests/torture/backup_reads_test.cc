@@ -39,11 +39,8 @@ class BackupReads : public ::testing::Test {
         !pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY")) {
       return false;
     }
-    Run(pair, milliseconds(500));
+    pair.Run(milliseconds(500));
     return pair.Clone();
-  }
-  static void Run(EnginePair& pair, milliseconds time) {
-    pair.WaitUntil([] { return false; }, time);
   }
   static bool IsDone(EnginePair& pair) {
     return pair.Console(Side::kPrimary).find(kDone) != std::string::npos;
@@ -56,7 +53,7 @@ TEST_F(BackupReads, FindWhatThePrimaryFound) {
   EnginePair pair(Options());
   ASSERT_TRUE(Begin(pair));
   ASSERT_TRUE(pair.Protect());
-  Run(pair, milliseconds(700));
+  pair.Run(milliseconds(700));
   ASSERT_TRUE(pair.CompareHere());
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, kDone));
   pair.ExpectIdentical();
@@ -75,10 +72,10 @@ TEST_F(BackupReads, ThatFailAreTriedAgain) {
   ASSERT_TRUE(Begin(pair));
   ASSERT_TRUE(pair.Protect());
   backup_disk.Fail(true);
-  Run(pair, milliseconds(300));
+  pair.Run(milliseconds(300));
   const auto& ring = pair.engine(Side::kBackup).ring();
   const uint64_t stuck = ring.consumed();
-  Run(pair, milliseconds(1000));
+  pair.Run(milliseconds(1000));
   EXPECT_EQ(ring.consumed(), stuck);
   EXPECT_LT(stuck, ring.committed());
   backup_disk.Fail(false);
@@ -100,7 +97,7 @@ TEST_F(BackupReads, AreNotWaitedForWithoutABackup) {
   EnginePair pair(Options());
   ASSERT_TRUE(Begin(pair));
   pair.SetPumping(false);
-  Run(pair, milliseconds(500));
+  pair.Run(milliseconds(500));
   ASSERT_FALSE(IsDone(pair));
   ASSERT_TRUE(pair.Await(pair.engine(Side::kPrimary).Unprotect()).ok());
   EXPECT_TRUE(pair.WaitForConsole(Side::kPrimary, kDone))

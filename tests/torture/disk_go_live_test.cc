@@ -65,7 +65,7 @@ bool StopCarryingWithRequestsInFlight(EnginePair& pair) {
                        replay::kPatience);
         if (InFlight(pair, controller) > 0) return true;
         pair.SetPumping(true);
-        pair.WaitUntil([] { return false; }, milliseconds(15));
+        pair.Run(milliseconds(15));
         return false;
       },
       replay::kPatience);
@@ -82,7 +82,7 @@ TEST_P(DiskGoLive, NothingThatWasWrittenIsLost) {
   EnginePair pair(machine.Options());
   ASSERT_TRUE(pair.StartPrimary());
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
-  pair.WaitUntil([] { return false; }, milliseconds(500));
+  pair.Run(milliseconds(500));
   ASSERT_TRUE(pair.Clone());
   ASSERT_TRUE(pair.Protect());
   ASSERT_TRUE(StopCarryingWithRequestsInFlight(pair));

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "logchannel/count_for_test.h"
 #include "tests/replay/network_bed.h"
 #include "tests/torture/faulty_disk.h"
 #include "tests/torture/machine.h"
@@ -19,14 +20,6 @@ namespace {
 
 using replay::EnginePair;
 using replay::Side;
-
-size_t Count(const std::string& text, const std::string& line) {
-  size_t count = 0;
-  for (size_t at = 0; (at = text.find(line, at)) != std::string::npos; ++at) {
-    ++count;
-  }
-  return count;
-}
 
 constexpr char kReady[] = "FT-GUEST-READY";
 
@@ -142,7 +135,7 @@ TEST_P(DeviceReset, LosesNothing) {
 class LiveDeviceReset : public DeviceReset {};
 
 TEST_P(LiveDeviceReset, LosesNothing) {
-  disk_.pair().WaitUntil([] { return false; }, std::chrono::seconds(2));
+  disk_.pair().Run(std::chrono::seconds(2));
   disk_.pair().KillPrimary();
   ASSERT_TRUE(disk_.pair().GoLive());
   EXPECT_TRUE(disk_.pair().WaitForConsole(Side::kBackup, "FT-GUEST-DONE"));

@@ -34,9 +34,6 @@ class DiskServiceGuest : public ::testing::Test {
     return store_.Acquire("vm1", epoch, host).outcome ==
            TestAndSetOutcome::kAcquired;
   }
-  static void Run(EnginePair& pair, milliseconds time) {
-    pair.WaitUntil([] { return false; }, time);
-  }
 
   shared_disk::DiskServiceForTest service_{
       {.tcp = true, .disk_bytes = 64 << 20}};
@@ -50,9 +47,9 @@ TEST_F(DiskServiceGuest, RestartOfTheServiceIsAPauseForTheGuest) {
   ASSERT_TRUE(pair.StartPrimary());
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
   for (int i = 0; i < 3; ++i) {
-    Run(pair, milliseconds(700));
+    pair.Run(milliseconds(700));
     service_.Kill();
-    Run(pair, milliseconds(400));
+    pair.Run(milliseconds(400));
     ASSERT_EQ(pair.Console(Side::kPrimary).find("FT-GUEST-DONE"),
               std::string::npos);
     ASSERT_TRUE(service_.Start()) << service_.log();
@@ -70,10 +67,10 @@ TEST_F(DiskServiceGuest, PrimaryThatGoesOnByMistakeWritesNothing) {
   EnginePair pair(Options());
   ASSERT_TRUE(pair.StartPrimary());
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY"));
-  Run(pair, milliseconds(500));
+  pair.Run(milliseconds(500));
   ASSERT_TRUE(pair.Clone());
   ASSERT_TRUE(pair.Protect());
-  Run(pair, milliseconds(500));
+  pair.Run(milliseconds(500));
   pair.SetPumping(false);
   ASSERT_TRUE(Acquire(1, "hostB"));
   ASSERT_TRUE(pair.GoLive());

@@ -49,17 +49,14 @@ class IscsiDisk : public ::testing::TestWithParam<const char*> {
     options.disks[0].path = target_.url();
     return options;
   }
-  static void Run(EnginePair& pair, milliseconds time) {
-    pair.WaitUntil([] { return false; }, time);
-  }
   // With a backup, and the guest in the midst of its work.
   static void Protect(EnginePair& pair) {
     ASSERT_TRUE(pair.StartPrimary());
     ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, kReady));
-    Run(pair, milliseconds(500));
+    pair.Run(milliseconds(500));
     ASSERT_TRUE(pair.Clone());
     ASSERT_TRUE(pair.Protect());
-    Run(pair, milliseconds(1000));
+    pair.Run(milliseconds(1000));
   }
   // The host stands still; to its backup it is as good as dead.
   static void FailOverFromStopped(EnginePair& pair) {
@@ -121,9 +118,9 @@ TEST_F(IscsiTarget, RestartIsAPauseForTheGuest) {
   ASSERT_TRUE(pair.StartPrimary());
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, kReady));
   for (int i = 0; i < 3; ++i) {
-    Run(pair, milliseconds(700));
+    pair.Run(milliseconds(700));
     target_.server().Kill();
-    Run(pair, milliseconds(400));
+    pair.Run(milliseconds(400));
     ASSERT_FALSE(IsDone(pair, Side::kPrimary));
     target_.server().Start();
   }
@@ -157,7 +154,7 @@ TEST_F(IscsiTarget, MeetsTheSameInitiatorPortAfterABreak) {
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, kReady));
   for (int i = 0; i < 2; ++i) {
     proxy.LoseReplies(1);
-    Run(pair, milliseconds(1000));
+    pair.Run(milliseconds(1000));
   }
   EXPECT_TRUE(pair.WaitForConsole(Side::kPrimary, kDone))
       << pair.Console(Side::kPrimary) << Stderr(pair, "primary");
@@ -171,7 +168,7 @@ TEST_F(IscsiTarget, RefusesAPrimaryThatGoesOnByMistake) {
   EnginePair pair(Options());
   ASSERT_NO_FATAL_FAILURE(Protect(pair));
   ASSERT_NO_FATAL_FAILURE(FailOverFromStopped(pair));
-  Run(pair, milliseconds(200));
+  pair.Run(milliseconds(200));
   ASSERT_NO_FATAL_FAILURE(GoOnByMistake(pair));
   ASSERT_FALSE(IsDone(pair, Side::kBackup));
   EXPECT_TRUE(pair.WaitForConsole(Side::kBackup, kDone))
@@ -193,7 +190,7 @@ TEST_F(IscsiTarget, TakesNothingThatComesLate) {
         return Stderr(pair, "primary").find(kFenced) != std::string::npos;
       },
       milliseconds(20'000)));
-  Run(pair, milliseconds(2000));
+  pair.Run(milliseconds(2000));
   EXPECT_TRUE(Lun() == looked) << Stderr(pair, "primary");
 }
 
@@ -209,7 +206,7 @@ TEST_F(IscsiTarget, IsReservedAgainWhenItForgets) {
   target_.server().Start();
   ASSERT_TRUE(
       pair.WaitUntil([&] { return Lun() != looked; }, milliseconds(20'000)));
-  Run(pair, milliseconds(1500));
+  pair.Run(milliseconds(1500));
   ASSERT_NO_FATAL_FAILURE(GoOnByMistake(pair));
   ASSERT_FALSE(IsDone(pair, Side::kBackup));
   EXPECT_TRUE(pair.WaitForConsole(Side::kBackup, kDone))

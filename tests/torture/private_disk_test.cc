@@ -72,9 +72,6 @@ class PrivateDisk : public ::testing::Test {
   const std::string& primary() const { return machine_.image_path(); }
   const std::string& backup() const { return machine_.backup_image_path(); }
 
-  static void Run(EnginePair& pair, milliseconds time) {
-    pair.WaitUntil([] { return false; }, time);
-  }
   static bool Begin(EnginePair& pair) {
     return pair.StartPrimary() &&
            pair.WaitForConsole(Side::kPrimary, "FT-GUEST-READY");
@@ -116,10 +113,10 @@ class PrivateDisk : public ::testing::Test {
 TEST_F(PrivateDisk, CloneUnderLoadHasTheSameReplica) {
   EnginePair pair(Options());
   ASSERT_TRUE(Begin(pair));
-  Run(pair, milliseconds(500));
+  pair.Run(milliseconds(500));
   ASSERT_TRUE(pair.Clone());
   ASSERT_TRUE(pair.Protect());
-  Run(pair, milliseconds(700));
+  pair.Run(milliseconds(700));
   ASSERT_TRUE(pair.CompareHere());
   ASSERT_TRUE(pair.WaitForConsole(Side::kPrimary, kDone));
   pair.ExpectIdentical();
@@ -201,9 +198,9 @@ TEST_F(PrivateDisk, SpoiltReplicaIsNoticed) {
   options.may_diverge = true;
   EnginePair pair(options);
   ASSERT_TRUE(Begin(pair));
-  Run(pair, milliseconds(500));
+  pair.Run(milliseconds(500));
   ASSERT_TRUE(pair.Clone());
-  Run(pair, milliseconds(300));
+  pair.Run(milliseconds(300));
   for (size_t chunk = 0; chunk < 24; ++chunk) {
     Bytes bytes = ReadChunk(backup(), chunk);
     for (size_t i = 0; i < bytes.size(); i += 4096) bytes[i] ^= 1;
