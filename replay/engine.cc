@@ -302,6 +302,16 @@ Engine::Awaitable<Result<MachineDigest>> Engine::Digest() {
   co_return ParseDigest(*answer);
 }
 
+Engine::Awaitable<Result<std::string>> Engine::Registers(uint64_t icount) {
+  json::object arguments;
+  arguments["icount"] = icount;
+  auto answer =
+      co_await state_->Execute("x-ft-registers", std::move(arguments));
+  if (!answer.ok()) co_return answer.status();
+  const json::object* registers = answer->if_object();
+  co_return registers ? Field(*registers, "text") : std::string();
+}
+
 Engine::Awaitable<Status> Engine::Stop() {
   co_return Discard(co_await state_->Execute("stop", json::object()));
 }

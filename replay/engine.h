@@ -139,6 +139,10 @@ class Engine {
       uint64_t position, Milliseconds timeout = std::chrono::seconds(30));
   // The VM must be stopped, or a backup that consumed everything.
   Awaitable<Result<MachineDigest>> Digest();
+  // The vCPU's registers as text where a digest of them was made, of the last
+  // 12 s. `icount`: instructions executed until then. After a divergence
+  // (Divergence::icount) both engines have those that should be equal.
+  Awaitable<Result<std::string>> Registers(uint64_t icount);
   Awaitable<Status> Stop();
   Awaitable<Status> Cont();
   // A line for QEMU's human monitor, and what it says; for what has no QMP

@@ -169,7 +169,18 @@ void EnginePair::EndEngine(Machine& machine) {
   for (const std::string& tap : machine.options.taps) (void)DeleteTap(tap);
 }
 
+// Of both sides, where they diverged.
+void EnginePair::KeepRegisters() {
+  for (const Side side : {Side::kPrimary, Side::kBackup}) {
+    const auto registers = Await(engine(side).Registers(divergence_->icount));
+    std::ofstream(log_dir_ + "/registers." + NameOf(side))
+        << (registers.ok() ? *registers : registers.status().ToString())
+        << "\n";
+  }
+}
+
 void EnginePair::KeepEvidence() {
+  if (divergence_) KeepRegisters();
   std::ofstream commands(log_dir_ + "/commands");
   commands << FormatCommand(EngineCommand(primary_.options)) << "\n";
   if (backup_.engine) {

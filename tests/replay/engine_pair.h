@@ -237,6 +237,7 @@ class EnginePair {
   bool CompareNextMark();
   boost::asio::awaitable<void> Beat();
   void EndEngine(Machine& machine);
+  void KeepRegisters();
   void KeepEvidence();
   Status Report(const std::string& what, const Status& status);
   void Fail(const std::string& what);

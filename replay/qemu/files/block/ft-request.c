@@ -380,6 +380,10 @@ FtDiskRequest *ft_disk_find(uint64_t id)
     return NULL;
 }
 
+/*
+ * One that waits for its turn is let through, to ft_disk_load(): what it waits
+ * for comes later in the log.
+ */
 bool ft_disk_may_complete(FtDiskRequest *r, int ret)
 {
     if (!ft_disk_is_done_twice(r)) {
@@ -387,7 +391,7 @@ bool ft_disk_may_complete(FtDiskRequest *r, int ret)
     }
     qatomic_set(&r->failed, ret < 0);
     ft_disk_collect();
-    return r->stage == DONE;
+    return r->stage == DONE || r->stage == AWAITS_TURN;
 }
 
 static char *ft_disk_describe(const FtDiskRequest *r, const char *where,
@@ -410,6 +414,9 @@ char *ft_disk_load(FtDiskRequest *r, int ret, const uint8_t *data, size_t size)
 
     if (size != (has_data ? r->bytes : 0)) {
         return g_strdup("another request of that number");
+    }
+    if (r->stage == AWAITS_TURN) {
+        return g_strdup("a request that has to wait for one before it");
     }
     if (ret == -ECANCELED) {
         r->ret = ret;

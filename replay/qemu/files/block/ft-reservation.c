@@ -255,6 +255,14 @@ static bool ft_reservation_is_fresh(const FtReservation *reservation)
            get_clock() - reservation->looked_at < LOOK_EVERY_NS;
 }
 
+/* To be freed. */
+static char *ft_reservation_complaint(BlockDriverState *bs, int ret)
+{
+    return g_strdup_printf("disk '%s': its LUN cannot be reserved (%s); see "
+                           "the target's log", bdrv_get_node_name(bs),
+                           strerror(-ret));
+}
+
 int coroutine_fn ft_reservation_take(BlockDriverState *bs, unsigned *times)
 {
     FtReservation *reservation = &((FtDisk *)bs->opaque)->reservation;
@@ -271,8 +279,9 @@ int coroutine_fn ft_reservation_take(BlockDriverState *bs, unsigned *times)
         }
     }
     if (ret < 0 && !reservation->is_fenced) {
-        error_report("disk '%s': its LUN cannot be reserved (%s); see the "
-                     "target's log", bdrv_get_node_name(bs), strerror(-ret));
+        g_autofree char *why = ft_reservation_complaint(bs, ret);
+
+        error_report("%s", why);
     }
     *times = reservation->times;
     return ret < 0 || reservation->is_fenced ? -EPERM : 0;
@@ -327,9 +336,9 @@ bool ft_reservation_check(BlockDriverState *bs, Error **errp)
                    "(SPC-3), so it would not refuse a primary that lost its "
                    "right; use another target", bdrv_get_node_name(bs));
     } else if (check.ret < 0) {
-        error_setg(errp, "disk '%s': its LUN cannot be reserved (%s); see the "
-                   "target's log", bdrv_get_node_name(bs),
-                   strerror(-check.ret));
+        g_autofree char *why = ft_reservation_complaint(bs, check.ret);
+
+        error_setg(errp, "%s", why);
     }
     return check.ret >= 0;
 }

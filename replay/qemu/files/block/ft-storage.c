@@ -4,8 +4,9 @@
  * The main loop works under the replay mutex.  Were storage its business, each
  * completion would take the mutex from the vCPU, only to queue an event for
  * it, and give it back: two changes of threads, which cost more than all the
- * rest of a small request.  This thread takes neither that mutex nor the BQL;
- * what is done lies in a list, where the vCPU finds it when it next looks.
+ * rest of a small request.  This thread waits neither for that mutex nor for
+ * the BQL; what is done lies in a list, where the vCPU finds it when it next
+ * looks.
  *
  * What the output rule holds waits here as well, for the same reason: this
  * thread hears of acknowledgements by a doorbell of its own.
@@ -28,11 +29,12 @@
 static struct {
     IOThread *thread;
     AioContext *context;
-    QEMUBH *begin;              /* in the thread */
+    QEMUBH *begin, *tell;       /* in the thread */
     QEMUBH *bell;               /* in the main loop */
     FtStorageTasks submitted;   /* newest first, as the other */
     FtStorageTasks done;
     bool bell_is_wanted;
+    bool kick_is_wanted;
     QemuEvent progress;
     /* Held: no entry explains it yet (replay mutex); and, by any thread. */
     FtStorageTasks untagged;
@@ -44,13 +46,46 @@ static struct {
 
 /*** The thread ***/
 
-static void ft_storage_tell(void)
+/*
+ * This thread, and the threads that it starts for reads and writes, do not
+ * take a processor from the vCPU in the middle of its work: where they have
+ * none of their own, what the vCPU submits, and what is done, comes in groups,
+ * and most of the changes of threads are saved.  A sandbox may forbid it; then
+ * storage works as before, slower.
+ */
+static void ft_storage_be_patient(void *opaque)
 {
+    struct sched_param param = { 0 };
+
+    sched_setscheduler(0, SCHED_BATCH, &param);
+}
+
+/*
+ * The vCPU holds the BQL from its last look until it sleeps, so who can take
+ * it either comes before the look or wakes a sleeper.  False: who can't.
+ */
+static bool ft_storage_kick(void)
+{
+    if (!qemu_mutex_trylock_iothread()) {
+        return false;
+    }
+    /* Who is woken wants it at once. */
+    qemu_mutex_unlock_iothread();
+    qemu_cpu_kick(first_cpu);
+    return true;
+}
+
+/* Once for all that was done since the thread last waited. */
+static void ft_storage_tell(void *opaque)
+{
+    bool kick;
+
     smp_mb();
+    kick = qatomic_xchg(&storage.kick_is_wanted, false);
     if (qatomic_xchg(&storage.bell_is_wanted, false) ||
-        !replay_events_enabled()) {
+        !replay_events_enabled() || (kick && !ft_storage_kick())) {
         qemu_bh_schedule(storage.bell);
-    } else if (!ft_is_backup()) {
+    } else if (!kick && !ft_is_backup()) {
         ft_vcpu_yield();
     }
 }
@@ -62,7 +97,7 @@ static void coroutine_fn ft_storage_run(void *opaque)
     ft_disk_issue(task);
     QSLIST_INSERT_HEAD_ATOMIC(&storage.done, task, next);
     qemu_event_set(&storage.progress);
-    ft_storage_tell();
+    qemu_bh_schedule(storage.tell);
 }
 
 /* Oldest first. */
@@ -254,11 +289,21 @@ void ft_storage_wait(void)
     }
 }
 
-bool ft_storage_want_bell(void)
+static bool ft_storage_want(bool *what)
 {
-    qatomic_set(&storage.bell_is_wanted, true);
+    qatomic_set(what, true);
     smp_mb();
     return !qatomic_read(&storage.done.slh_first);
+}
+
+bool ft_storage_want_bell(void)
+{
+    return ft_storage_want(&storage.bell_is_wanted);
+}
+
+bool ft_storage_want_kick(void)
+{
+    return ft_storage_want(&storage.kick_is_wanted);
 }
 
 /* Main loop, both locks held. */
@@ -310,7 +355,9 @@ static void ft_storage_start(void)
     storage.thread = iothread_create("ft-storage", &error_abort);
     storage.context = iothread_get_aio_context(storage.thread);
     storage.begin = aio_bh_new(storage.context, ft_storage_begin, NULL);
+    storage.tell = aio_bh_new(storage.context, ft_storage_tell, NULL);
     storage.bell = qemu_bh_new(ft_storage_bell, NULL);
+    aio_bh_schedule_oneshot(storage.context, ft_storage_be_patient, NULL);
 }
 
 void ft_storage_add(BlockDriverState *bs)

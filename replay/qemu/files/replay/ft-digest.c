@@ -39,6 +39,8 @@
 #define PIECE_BYTES (512 * KiB)
 /* A checksum of all devices takes as long as one of a piece of RAM. */
 #define DEVICES_EVERY   10
+/* Of register digests, 12 s: so long may a backup be behind. */
+#define KEPT            128
 
 static struct {
     int64_t last;       /* get_clock() */
@@ -54,16 +56,38 @@ void ft_digest_restart(void)
     digest.count = 0;       /* the first has the devices */
 }
 
+/* The last register digests in plain text, for x-ft-registers. */
+static struct {
+    uint64_t icount;
+    char *text;
+} kept[KEPT];
+
 uint64_t ft_digest_cpu(void)
 {
-    g_autofree char *text = NULL;
+    static unsigned next;
+    char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
 
     cpu_dump_state(first_cpu, f, CPU_DUMP_FPU);
     fclose(f);
+    free(kept[next % KEPT].text);
+    kept[next % KEPT].text = text;
+    kept[next++ % KEPT].icount = replay_state.current_icount;
     return (uint64_t)crc32(0, (void *)text, size) << 32 |
            adler32(1, (void *)text, size);
+}
+
+const char *ft_digest_text(uint64_t icount)
+{
+    int i;
+
+    for (i = 0; i < KEPT; i++) {
+        if (kept[i].text && kept[i].icount == icount) {
+            return kept[i].text;
+        }
+    }
+    return NULL;
 }
 
 typedef struct Piece {

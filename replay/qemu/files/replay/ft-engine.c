@@ -44,6 +44,14 @@ FtEngine ft_engine;
  */
 #define DOZE_MS         1
 
+/*
+ * All that raises an interrupt was carried out before its event is reached, and
+ * the vCPU takes it at once.  The time is for a host that stands still, the
+ * count for one that stood still.
+ */
+#define INTERRUPT_NS    NANOSECONDS_PER_SECOND
+#define INTERRUPT_LOOKS 100
+
 /*** The log ends, or is full ***/
 
 static unsigned ft_next_kind(void)
@@ -115,7 +123,7 @@ bool ft_vcpu_must_sleep(CPUState *cpu)
         }
     }
     ft_log_want_doorbell();
-    ft_storage_want_bell();
+    ft_storage_want_kick();
     return ft_vcpu_blocked();
 }
 
@@ -126,7 +134,7 @@ bool ft_cpu_thread_is_idle(CPUState *cpu)
     }
     if (replay_mode != REPLAY_MODE_PLAY) {
         /* Packets and bottom halves wait for this thread to record them. */
-        return !replay_has_events() && ft_storage_want_bell();
+        return !replay_has_events() && ft_storage_want_kick();
     }
     return ft_vcpu_blocked();
 }
@@ -292,6 +300,26 @@ uint64_t ft_disk_put(int ret, const uint8_t *data, size_t size)
 
 static void ft_try_go_live(void);
 
+/* The interrupt that comes next: it was looked for so often, since then. */
+static struct {
+    uint64_t cursor;
+    int64_t since;
+    unsigned looks;
+} interrupt;
+
+static void ft_look_for_interrupt(void)
+{
+    if (interrupt.cursor != ft_log.cursor) {
+        interrupt.cursor = ft_log.cursor;
+        interrupt.since = get_clock();
+        interrupt.looks = 0;
+    }
+    if (++interrupt.looks > INTERRUPT_LOOKS &&
+        get_clock() - interrupt.since > INTERRUPT_NS) {
+        ft_diverged("an interrupt", "a machine that has none, or masks it");
+    }
+}
+
 void ft_vcpu_replay_events(CPUState *cpu)
 {
     ft_engine.dozed = false;
@@ -303,6 +331,9 @@ void ft_vcpu_replay_events(CPUState *cpu)
             if (kind == EVENT_INSTRUCTION && cpu->halted &&
                 !cpu_has_work(cpu)) {
                 ft_diverged("a running CPU", "a halted one");
+            }
+            if (kind == EVENT_INTERRUPT) {
+                ft_look_for_interrupt();
             }
             return;
         }

@@ -57,6 +57,7 @@ void ft_time_replay(void);
 
 /* ft-digest.c */
 uint64_t ft_digest_cpu(void);
+const char *ft_digest_text(uint64_t icount);
 void ft_digest_replay(void);
 void ft_digest_restart(void);
 void ft_digest_differs(const char *what, uint32_t expected, uint32_t got);

@@ -30,7 +30,10 @@
 #include "ft/ft.h"
 #include "ft-internal.h"
 
-/* So long at the most does ftd not hear of what nobody waits for. */
+/*
+ * So long does ftd not hear of what nobody waits for, or until the vCPU next
+ * leaves its loop, some milliseconds.
+ */
 #define CALL_NS     (500 * SCALE_US)
 
 FtLog ft_log;

@@ -84,6 +84,25 @@ FtStatus *qmp_x_ft_query(Error **errp)
     return s;
 }
 
+FtRegisters *qmp_x_ft_registers(uint64_t icount, Error **errp)
+{
+    const char *text;
+    FtRegisters *r;
+
+    if (!ft_check(errp)) {
+        return NULL;
+    }
+    text = ft_digest_text(icount);
+    if (!text) {
+        error_setg(errp, "the registers at instruction %" PRIu64
+                   " are not among those kept", icount);
+        return NULL;
+    }
+    r = g_new0(FtRegisters, 1);
+    r->text = g_strdup(text);
+    return r;
+}
+
 /* Every way in and out of the guest's network must be ours. */
 static bool ft_check_nics(Error **errp)
 {

@@ -140,6 +140,8 @@ void ft_disk_collect(void);
  * woken, and whoever makes a clone.  False: there is already.
  */
 bool ft_storage_want_bell(void);
+/* The same for the vCPU's thread, which is about to sleep; BQL held. */
+bool ft_storage_want_kick(void);
 /* Until there is something to be collected; the locks are kept. */
 void ft_storage_wait(void);
 
