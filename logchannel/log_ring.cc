@@ -330,13 +330,6 @@ void LogRing::Beat() {
 
 void LogRing::PrepareToSleep() { Store(ring_->ftd_sleeping, 1u); }
 
-void LogRing::ClearDoorbell() {
-  std::array<char, 64> bytes;
-  while (read(to_ftd_.get(), bytes.data(), bytes.size()) > 0) {
-  }
-  Store(ring_->ftd_sleeping, 0u);
-}
-
 void LogRing::CancelSleep() { Store(ring_->ftd_sleeping, 0u); }
 
 void LogRing::WakeEngine() {

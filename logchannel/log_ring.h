@@ -16,8 +16,7 @@
 //
 //     ring.PrepareToSleep();
 //     while (nothing to do, by a fresh look at the positions) {
-//       poll ring.doorbell_fd() for POLLIN;
-//       ring.ClearDoorbell();
+//       poll ring.doorbell_fd() for POLLIN, and read from it;
 //       ring.PrepareToSleep();
 //     }
 //     ring.CancelSleep();
@@ -166,11 +165,9 @@ class LogRing {
   // From now on the engine rings once when it moves a position. The caller
   // must look at the positions once more before it waits.
   void PrepareToSleep();
-  // After the doorbell became readable: empties it; the engine rings no more
-  // until PrepareToSleep().
-  void ClearDoorbell();
-  // Instead of sleeping, without a system call. A byte that is on its way
-  // stays in the doorbell and costs the next sleep one needless look.
+  // Awake: the engine rings no more until PrepareToSleep(). Without a system
+  // call: a byte that is on its way, or was not read, stays in the doorbell
+  // and costs the next sleep one needless look.
   void CancelSleep();
 
  private:
